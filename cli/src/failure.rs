@@ -1,0 +1,91 @@
+//! How a command ends when it does not end well: what is printed, and the exit code.
+//!
+//! Every error is one or a few lines that begin with `error:` and say what to do. The codes are a
+//! promise to scripts and stand in `--help`.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use hexxladb::Error;
+
+/// The table that `--help` ends with.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+    0  done
+    1  the answer is no: differences or damage were found, or there is no such record
+    2  wrong usage
+    3  the database could not be opened, read or written
+    4  input or output failed: the git repository, standard input or standard output
+  130  ended by SIGINT, between two commits
+  143  ended by SIGTERM, between two commits";
+
+/// Why a command did not do all it was asked for.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The answer is no, and the text says why.
+    No(String),
+    /// The answer is no, and the command has already said why.
+    Told,
+    /// The arguments make no sense together or with this database.
+    Usage(String),
+    /// The engine refused.
+    Database(Error),
+    /// Input that cannot be used: a git repository, a line of JSON.
+    Input(String),
+    /// Standard output does not take any more.
+    Output(io::Error),
+    /// A signal of this number asked for the end.
+    Stopped {
+        /// The signal.
+        signal: i32,
+        /// What was done until then.
+        note: String,
+    },
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// For standard output alone; other I/O says what it worked on.
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl Failure {
+    /// Prints the failure and returns its exit code. A reader that closed the pipe has seen what
+    /// it wanted: that is a quiet success.
+    pub(crate) fn report(self) -> ExitCode {
+        let (code, message) = match self {
+            Self::No(text) => (1, format!("error: {text}")),
+            Self::Told => return ExitCode::from(1),
+            Self::Usage(text) => (2, format!("error: {text}")),
+            Self::Database(error) => (3, format!("error: {error}{}", advice(&error))),
+            Self::Input(text) => (4, format!("error: {text}")),
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                return ExitCode::SUCCESS;
+            }
+            Self::Output(error) => (4, format!("error: cannot write to standard output: {error}")),
+            Self::Stopped { signal, note } => {
+                (u8::try_from(128 + signal).unwrap_or(u8::MAX), format!("stopped: {note}"))
+            }
+        };
+        // With standard error closed there is nobody left to tell; the code still tells.
+        let _ = writeln!(io::stderr(), "{message}");
+        ExitCode::from(code)
+    }
+}
+
+/// What the program can add to the engine's own advice.
+fn advice(error: &Error) -> &'static str {
+    match error {
+        Error::DatabaseMissing { .. } => {
+            "\n  `hexxladb ingest` and `hexxladb git import` make new databases"
+        }
+        _ => "",
+    }
+}

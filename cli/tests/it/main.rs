@@ -1,0 +1,23 @@
+//! End to end: the built program over databases and git repositories made for each test.
+//!
+//! Nothing of the user's takes part: git runs without their configuration, every file is in a
+//! temporary directory, every identity and time is fixed.
+#![cfg(unix)]
+
+mod altered;
+mod commands;
+mod damage;
+mod demo;
+mod errors;
+mod git_history;
+mod git_scripted;
+mod help;
+mod ingest;
+mod pipes;
+mod resume;
+mod signals;
+
+#[path = "../support/history.rs"]
+mod history;
+#[path = "../support/program.rs"]
+mod program;

@@ -1,0 +1,84 @@
+//! Values as readers get them: a part of a page that is in memory anyway, or bytes of their own.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::pager::Node;
+
+/// Bytes of a value. Cheap to clone; keeps the page that it lies in in memory while it lives.
+#[derive(Clone)]
+pub struct Bytes(Inner);
+
+#[derive(Clone)]
+enum Inner {
+    Page { leaf: Arc<Node>, start: u32, end: u32 },
+    Own(Arc<[u8]>),
+}
+
+impl Bytes {
+    /// A part of a leaf.
+    pub(crate) fn in_leaf(leaf: Arc<Node>, range: std::ops::Range<usize>) -> Self {
+        Self(Inner::Page { leaf, start: range.start as u32, end: range.end as u32 })
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Inner::Page { leaf, start, end } => &leaf.keys.bytes()[*start as usize..*end as usize],
+            Inner::Own(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Inner::Own(bytes.into()))
+    }
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
+        Self(Inner::Own(bytes.into()))
+    }
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "b\"{}\"", self.escape_ascii())
+    }
+}
+
+impl PartialEq for Bytes {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Bytes {}
+
+impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for Bytes
+where
+    T: NotBytes,
+{
+    fn eq(&self, other: &T) -> bool {
+        **self == *other.as_ref()
+    }
+}
+
+/// What values can be compared with.
+pub trait NotBytes {}
+impl NotBytes for [u8] {}
+impl NotBytes for &[u8] {}
+impl NotBytes for Vec<u8> {}
+impl<const N: usize> NotBytes for [u8; N] {}
+impl<const N: usize> NotBytes for &[u8; N] {}

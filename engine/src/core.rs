@@ -1,0 +1,381 @@
+//! What an open database consists of, and the rules between the parts: who may write, when a
+//! header goes out, when the handle is done for.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hexxladb_vfs::{File, FileExt, OpenMode, Vfs};
+
+use crate::checkpoint::Checkpoints;
+use crate::error::{Error, Result};
+use crate::format::frame::FrameType;
+use crate::format::free_list::Extent;
+use crate::format::header::{Header, Retired, State};
+use crate::ids::FrameNo;
+use crate::options::{Durability, Options};
+use crate::pager::Pager;
+use crate::probe::{self, Probe};
+use crate::stats::RecoveryReport;
+use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, OnceLock, Ordering, lock, thread_number, wait};
+use crate::timeline::Registry;
+use crate::tx::{Group, Root, Source, TreeLimits};
+use crate::wal::{FrameStamp, Layout, LogFile, NewFrame, Wal, WalConfig};
+
+/// The one place that a writer takes.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    /// The newest committed state; the next transaction builds on it.
+    pub(crate) base: Arc<Root>,
+    owner: Option<u64>,
+}
+
+/// An open database.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) vfs: Arc<dyn Vfs>,
+    pub(crate) path: PathBuf,
+    pub(crate) options: Options,
+    pub(crate) limits: TreeLimits,
+    pub(crate) pager: Pager,
+    pub(crate) wal: OnceLock<Wal>,
+    pub(crate) group: Group,
+    pub(crate) registry: Registry,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) header: Mutex<Header>,
+    pub(crate) report: RecoveryReport,
+    seat: Mutex<Seat>,
+    seat_free: Condvar,
+    closed: AtomicBool,
+    /// Why nothing more may be written, if so.
+    failed: Mutex<Option<String>>,
+    lock_file: Mutex<Option<Arc<dyn File>>>,
+}
+
+/// What `open` found and built.
+pub(crate) struct Opened {
+    pub(crate) vfs: Arc<dyn Vfs>,
+    pub(crate) path: PathBuf,
+    pub(crate) options: Options,
+    pub(crate) limits: TreeLimits,
+    pub(crate) pager: Pager,
+    pub(crate) wal: Option<Wal>,
+    pub(crate) root: Arc<Root>,
+    pub(crate) header: Header,
+    pub(crate) report: RecoveryReport,
+    pub(crate) lock_file: Arc<dyn File>,
+    /// Pages of the catalogue and the free list that the header names.
+    pub(crate) root_pages: Vec<Extent>,
+}
+
+impl Core {
+    pub(crate) fn new(opened: Opened) -> Self {
+        let wal = OnceLock::new();
+        if let Some(open) = opened.wal {
+            let _ = wal.set(open);
+        }
+        Self {
+            vfs: opened.vfs,
+            path: opened.path,
+            options: opened.options,
+            limits: opened.limits,
+            pager: opened.pager,
+            wal,
+            group: Group::new(Arc::clone(&opened.root)),
+            registry: Registry::new(),
+            checkpoints: Checkpoints::new(opened.header.retired.frame, opened.root_pages),
+            header: Mutex::new(opened.header),
+            report: opened.report,
+            seat: Mutex::new(Seat { base: opened.root, owner: None }),
+            seat_free: Condvar::new(),
+            closed: AtomicBool::new(false),
+            failed: Mutex::new(None),
+            lock_file: Mutex::new(Some(opened.lock_file)),
+        }
+    }
+
+    /// A state to read from.
+    pub(crate) fn source<'a>(&'a self, root: &'a Root) -> Source<'a> {
+        Source::new(&self.pager, root, self.limits.mvcc)
+    }
+
+    /// Refuses calls on a closed handle.
+    #[inline]
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::SeqCst) { Err(Error::DatabaseClosed) } else { Ok(()) }
+    }
+
+    /// Refuses writes after a failure.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.options.read_only {
+            return Err(Error::ReadOnly);
+        }
+        match self.failure() {
+            Some(cause) => Err(Error::Poisoned { cause }),
+            None => Ok(()),
+        }
+    }
+
+    /// Why nothing more may be written, if so.
+    pub(crate) fn failure(&self) -> Option<String> {
+        lock(&self.failed).clone().or_else(|| self.wal.get().and_then(Wal::failure))
+    }
+
+    /// Nothing more may be written through this handle.
+    pub(crate) fn poison(&self, cause: &Error) -> Error {
+        let cause = cause.to_string();
+        if let Some(wal) = self.wal.get() {
+            wal.fail(&cause);
+        }
+        lock(&self.failed).get_or_insert_with(|| cause.clone());
+        Error::Poisoned { cause }
+    }
+
+    /// Takes the writer's seat, waiting for its owner, and brings the base up to date.
+    pub(crate) fn take_seat(&self) -> Result<Arc<Root>> {
+        let me = thread_number();
+        {
+            let mut seat = lock(&self.seat);
+            while let Some(owner) = seat.owner {
+                if owner == me {
+                    return Err(Error::NestedWrite);
+                }
+                seat = wait(&self.seat_free, seat);
+            }
+            self.check_open()?;
+            seat.owner = Some(me);
+        }
+        let prepared = self.prepare_seat();
+        if prepared.is_err() {
+            self.leave_seat();
+        }
+        prepared
+    }
+
+    fn prepare_seat(&self) -> Result<Arc<Root>> {
+        self.check_writable()?;
+        self.ensure_in_use()?;
+        self.tidy_base();
+        self.release_space();
+        Ok(Arc::clone(&lock(&self.seat).base))
+    }
+
+    /// Whether the calling thread has the seat.
+    pub(crate) fn has_seat(&self) -> bool {
+        lock(&self.seat).owner == Some(thread_number())
+    }
+
+    /// Takes the seat only if nobody has it.
+    fn try_seat(&self) -> Option<MutexGuard<'_, Seat>> {
+        let seat = lock(&self.seat);
+        seat.owner.is_none().then_some(seat)
+    }
+
+    /// Leaves the seat as it was taken.
+    pub(crate) fn leave_seat(&self) {
+        lock(&self.seat).owner = None;
+        self.seat_free.notify_one();
+    }
+
+    /// The base, for the owner of the seat.
+    pub(crate) fn base(&self) -> Arc<Root> {
+        Arc::clone(&lock(&self.seat).base)
+    }
+
+    /// A newer base, from the owner of the seat.
+    pub(crate) fn set_base(&self, root: Arc<Root>) {
+        lock(&self.seat).base = root;
+    }
+
+    /// Lets go of nodes that a checkpoint has written, and of branches over the budget.
+    pub(crate) fn tidy_base(&self) {
+        let old = self.base();
+        if self.checkpoints.take_fold_due() {
+            self.stand_in(&old, old.fold(&self.pager));
+        }
+        let over = self.pager.resident_bytes() > self.pager.resident_limit()
+            || self.pager.shed_due.load(Ordering::Relaxed);
+        if over {
+            self.pager.shed_due.store(false, Ordering::Relaxed);
+            let old = self.base();
+            self.stand_in(&old, old.shed());
+        }
+    }
+
+    /// Where branches in memory are over the budget and no writer is there, sheds them.
+    pub(crate) fn shed_if_due(&self) {
+        if self.pager.shed_due.load(Ordering::Relaxed)
+            && let Some(mut seat) = self.try_seat()
+        {
+            self.pager.shed_due.store(false, Ordering::Relaxed);
+            let root = Arc::new(seat.base.shed());
+            self.group.replace(&seat.base, &root);
+            seat.base = root;
+        }
+    }
+
+    fn stand_in(&self, old: &Arc<Root>, root: Root) {
+        let root = Arc::new(root);
+        self.group.replace(old, &root);
+        self.set_base(root);
+    }
+
+    /// Frees pages that neither a header nor a reader needs any more.
+    pub(crate) fn release_space(&self) {
+        let (durable, oldest) = (self.checkpoints.durable(), self.group.oldest_live());
+        lock(&self.pager.space).release(durable, oldest);
+    }
+
+    /// Makes an appended commit durable, or hands it to the system where that is enough, and
+    /// publishes what became so.
+    pub(crate) fn settle(&self, frame: FrameNo, seq: u64) -> Result<()> {
+        let Some(wal) = self.wal.get() else { return Ok(()) };
+        let reached = match self.options.durability {
+            Durability::Sync => wal.wait_durable(frame),
+            Durability::Buffered => wal.wait_written(frame),
+        };
+        match reached {
+            Ok(reached) => {
+                self.group.publish(reached);
+                Ok(())
+            }
+            Err(cause) => Err(Error::CommitUnknown { seq, cause }),
+        }
+    }
+
+    /// Makes everything appended durable.
+    pub(crate) fn sync_log(&self) -> Result<()> {
+        let Some(wal) = self.wal.get() else { return Ok(()) };
+        let last = FrameNo(wal.next_frame().0 - 1);
+        match wal.wait_durable(last) {
+            Ok(reached) => {
+                self.group.publish(reached);
+                Ok(())
+            }
+            Err(cause) => Err(Error::Poisoned { cause }),
+        }
+    }
+
+    /// Writes the next header generation and makes it durable.
+    pub(crate) fn write_header(&self, change: impl FnOnce(&mut Header)) -> Result<()> {
+        let mut current = lock(&self.header);
+        let mut next = current.clone();
+        next.generation += 1;
+        next.page_count = lock(&self.pager.space).end();
+        change(&mut next);
+        let file = &self.pager.file;
+        file.write_all_at(next.slot_offset(), &next.encode())
+            .and_then(|()| file.sync_data())
+            .map_err(|error| self.poison(&error.into()))?;
+        *current = next;
+        Ok(())
+    }
+
+    /// The first write of a handle on a clean file: binds a log to it and says *in use* in a
+    /// header, before anything else is written.
+    fn ensure_in_use(&self) -> Result<()> {
+        if self.wal.get().is_some() {
+            return Ok(());
+        }
+        probe::hit(Probe::LazyInUse);
+        let header = lock(&self.header).clone();
+        let (wal, place) = begin_log(&*self.vfs, &self.path, &header, &[], None)?;
+        let epoch = wal.1;
+        self.write_header(|next| {
+            next.state = State::InUse;
+            next.incarnation = epoch.incarnation;
+            next.epoch = epoch.epoch;
+            next.retired = place;
+        })?;
+        let wal = wal.0;
+        wal.header_durable(lock(&self.header).generation, place.frame);
+        let old = self.base();
+        let root = Arc::new(Root { place, ..(*old).clone() });
+        self.group.replace(&old, &root);
+        self.set_base(root);
+        self.checkpoints.set_durable(place.frame);
+        let _ = self.wal.set(wal);
+        Ok(())
+    }
+
+    /// Refuses new transactions, and waits for those that run.
+    pub(crate) fn begin_close(&self) -> Result<bool> {
+        if self.registry.inside() || self.has_seat() {
+            return Err(Error::CloseInTransaction);
+        }
+        let mut seat = lock(&self.seat);
+        while seat.owner.is_some() {
+            seat = wait(&self.seat_free, seat);
+        }
+        if self.closed.swap(true, Ordering::SeqCst) {
+            return Ok(false);
+        }
+        seat.owner = Some(thread_number());
+        drop(seat);
+        self.seat_free.notify_all();
+        self.registry.wait_for_reads();
+        Ok(true)
+    }
+
+    /// Gives the file up for others to open.
+    pub(crate) fn unlock(&self) {
+        lock(&self.seat).owner = None;
+        self.seat_free.notify_all();
+        lock(&self.lock_file).take();
+    }
+}
+
+/// The log's path beside its primary.
+pub(crate) fn wal_path(primary: &std::path::Path) -> PathBuf {
+    let mut name = primary.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+/// The directory that holds the primary.
+pub(crate) fn parent_of(path: &std::path::Path) -> &std::path::Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => std::path::Path::new("."),
+    }
+}
+
+/// Begins an epoch in the log of a primary: an anchor frame, durable, in a segment that nothing
+/// needs. `kept` are segments that the header on disk still needs.
+pub(crate) fn begin_log(
+    vfs: &dyn Vfs,
+    path: &std::path::Path,
+    header: &Header,
+    kept: &[(u32, FrameNo)],
+    last: Option<(FrameNo, u32)>,
+) -> Result<((Wal, FrameStamp), Retired)> {
+    let log_path = wal_path(path);
+    let existed = vfs.exists(&log_path)?;
+    let file = vfs.open(&log_path, OpenMode::Create)?;
+    let segment_bytes = header.segment_bytes;
+    let wanted = u64::from(segment_bytes);
+    if file.len()? < wanted {
+        file.allocate(wanted)?;
+        file.write_all_at(0, &vec![0; segment_bytes as usize])?;
+        file.sync_all()?;
+    }
+    if !existed {
+        vfs.sync_dir(parent_of(path))?;
+    }
+    let log = LogFile::read(Arc::clone(&file), segment_bytes)?;
+    let mut random = [0; 8];
+    vfs.entropy().fill(&mut random)?;
+    let stamp = FrameStamp {
+        epoch: header.epoch.max(log.highest_epoch()) + 1,
+        incarnation: u64::from_le_bytes(random),
+        generation: header.generation,
+    };
+    let config = WalConfig { segment_bytes, file: header.file, history: header.history };
+    let layout = Layout::new(segment_bytes, log.slots(), log.next_ordinal(), kept);
+    let (last, crc) = last.unwrap_or((header.retired.frame, header.retired.crc));
+    let last = (last.max(log.highest_frame(&header.file)), crc);
+    let wal = Wal::new(file, config, layout, last, stamp, header.head_seq);
+    let anchor = NewFrame { frame_type: FrameType::Anchor, seq: 0, time: 0, payload: &[] };
+    let place = wal.append(&anchor)?;
+    wal.wait_durable(place.frame).map_err(|cause| Error::Poisoned { cause })?;
+    Ok(((wal, stamp), place))
+}

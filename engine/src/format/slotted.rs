@@ -1,0 +1,536 @@
+//! A page of sorted entries: the content of leaves, and the separators of branches.
+//!
+//! In memory and on disk it is the same bytes, so that loading a page is a check and no more.
+//!
+//! ```text
+//! 64  count       u16
+//! 66  prefix len  u16   the prefix that all keys share, stored once
+//! 68  heap start  u32   lowest byte of the heap
+//! 72  dead        u32   bytes of the heap that no entry uses
+//! 76  level       u8    0: leaf
+//! 77  …           zero
+//! 80  heads       4 × count   the four key bytes after the prefix, zero-filled, as an integer
+//!     offsets     2 × count   where each entry starts
+//!     … free (a branch stores its child pointers here, see `branch`) …
+//!     heap        entries, newest lowest: suffix len u16, value len u16 (top bit: overflow
+//!                 reference), suffix, value
+//!     prefix      at the very end of the page
+//! ```
+//!
+//! A search runs branch-free over the heads, which lie side by side, and touches the heap only
+//! where heads are equal: it is the number of cache lines touched that counts.
+//!
+//! Always: keys strictly ascend; `heads[i]` is the head of entry i; an entry lies whole between
+//! heap start and prefix.
+
+use smallvec::SmallVec;
+
+use super::FormatResult;
+use super::bytes::{put, u16_at, u32_at};
+
+/// A key as it is put together from prefix and suffix.
+pub(crate) type KeyBuf = SmallVec<[u8; 64]>;
+
+const COUNT: usize = 64;
+const PREFIX_LEN: usize = 66;
+const HEAP_START: usize = 68;
+const DEAD: usize = 72;
+const LEVEL: usize = 76;
+/// First byte of the heads.
+pub(crate) const BASE: usize = 80;
+/// Bytes that an entry needs beside its suffix and value: head, offset and two lengths.
+pub(crate) const ENTRY_OVERHEAD: usize = 10;
+const OVERFLOW_BIT: u16 = 0x8000;
+
+/// An entry before it is placed: its key is `prefix` then `suffix`.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry<'a> {
+    pub(crate) prefix: &'a [u8],
+    pub(crate) suffix: &'a [u8],
+    pub(crate) value: &'a [u8],
+    pub(crate) overflow: bool,
+}
+
+impl Entry<'_> {
+    fn key_len(&self) -> usize {
+        self.prefix.len() + self.suffix.len()
+    }
+
+    fn size(&self) -> usize {
+        ENTRY_OVERHEAD + self.key_len() + self.value.len()
+    }
+
+    /// The whole key.
+    pub(crate) fn key(&self) -> KeyBuf {
+        let mut key = KeyBuf::from_slice(self.prefix);
+        key.extend_from_slice(self.suffix);
+        key
+    }
+}
+
+/// Length of the longest common prefix.
+pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(x, y)| x == y).count()
+}
+
+/// The first four bytes of a suffix as an integer that orders as they do.
+fn head_of(suffix: &[u8]) -> u32 {
+    if let Some(four) = suffix.first_chunk::<4>() {
+        u32::from_be_bytes(*four)
+    } else {
+        let mut four = [0; 4];
+        four[..suffix.len()].copy_from_slice(suffix);
+        u32::from_be_bytes(four)
+    }
+}
+
+/// Index of the first head that is not below `head`.
+fn lower_bound(heads: &[[u8; 4]], head: u32) -> usize {
+    let mut base = 0;
+    let mut size = heads.len();
+    while size > 1 {
+        let half = size / 2;
+        let probe = u32::from_le_bytes(heads[base + half - 1]);
+        base = if probe < head { base + half } else { base };
+        size -= half;
+    }
+    base + usize::from(size == 1 && u32::from_le_bytes(heads[base]) < head)
+}
+
+/// A page of sorted entries.
+#[derive(Clone, Debug)]
+pub(crate) struct Slotted {
+    bytes: Box<[u8]>,
+}
+
+impl Slotted {
+    /// An empty page.
+    pub(crate) fn new(page_size: usize, level: u8) -> Self {
+        let mut page = Self { bytes: vec![0; page_size].into_boxed_slice() };
+        page.set_heap_start(page_size);
+        page.bytes[LEVEL] = level;
+        page
+    }
+
+    /// Takes a page from disk after checking its structure.
+    pub(crate) fn from_bytes(bytes: Box<[u8]>) -> FormatResult<Self> {
+        let page = Self { bytes };
+        page.check()?;
+        Ok(page)
+    }
+
+    /// The page's bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Height above the leaves.
+    pub(crate) fn level(&self) -> u8 {
+        self.bytes[LEVEL]
+    }
+
+    /// Number of entries.
+    pub(crate) fn count(&self) -> usize {
+        usize::from(u16_at(&self.bytes, COUNT))
+    }
+
+    /// The prefix that all keys share.
+    pub(crate) fn prefix(&self) -> &[u8] {
+        &self.bytes[self.bytes.len() - self.prefix_len()..]
+    }
+
+    /// The key of entry `index` after the prefix.
+    pub(crate) fn suffix(&self, index: usize) -> &[u8] {
+        let at = self.offset(index);
+        let len = usize::from(u16_at(&self.bytes, at));
+        &self.bytes[at + 4..at + 4 + len]
+    }
+
+    /// The whole key of entry `index`.
+    pub(crate) fn key(&self, index: usize) -> KeyBuf {
+        self.entry(index).key()
+    }
+
+    /// Where the value of entry `index` lies in the page, and whether it refers to overflow
+    /// pages.
+    pub(crate) fn value_range(&self, index: usize) -> (std::ops::Range<usize>, bool) {
+        let at = self.offset(index);
+        let suffix_len = usize::from(u16_at(&self.bytes, at));
+        let raw_len = u16_at(&self.bytes, at + 2);
+        let start = at + 4 + suffix_len;
+        let len = usize::from(raw_len & !OVERFLOW_BIT);
+        (start..start + len, raw_len & OVERFLOW_BIT != 0)
+    }
+
+    /// Entry `index`.
+    pub(crate) fn entry(&self, index: usize) -> Entry<'_> {
+        let (range, overflow) = self.value_range(index);
+        Entry {
+            prefix: self.prefix(),
+            suffix: self.suffix(index),
+            value: &self.bytes[range],
+            overflow,
+        }
+    }
+
+    /// All entries in order.
+    pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = Entry<'_>> + ExactSizeIterator {
+        (0..self.count()).map(|index| self.entry(index))
+    }
+
+    /// Bytes that further entries or child pointers may use, after compaction.
+    pub(crate) fn free_bytes(&self) -> usize {
+        self.contiguous_bytes() + self.dead()
+    }
+
+    /// Bytes in use, out of [`Slotted::capacity`].
+    pub(crate) fn used_bytes(&self) -> usize {
+        Self::capacity(self.bytes.len()) - self.free_bytes()
+    }
+
+    /// Bytes that an empty page of this size offers.
+    pub(crate) fn capacity(page_size: usize) -> usize {
+        page_size - BASE
+    }
+
+    /// `Ok(index)` of the entry with this key, or `Err(index)` where it would stand.
+    pub(crate) fn search(&self, key: &[u8]) -> Result<usize, usize> {
+        let prefix = self.prefix();
+        let Some(suffix) = key.strip_prefix(prefix) else {
+            return Err(if key < prefix { 0 } else { self.count() });
+        };
+        let heads = self.heads();
+        let head = head_of(suffix);
+        let mut low = lower_bound(heads, head);
+        let mut high = low;
+        if low < heads.len() && u32::from_le_bytes(heads[low]) == head {
+            high = low + 1;
+            if high < heads.len() && u32::from_le_bytes(heads[high]) == head {
+                high = head
+                    .checked_add(1)
+                    .map_or(heads.len(), |next| low + lower_bound(&heads[low..], next));
+            }
+        }
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.suffix(middle).cmp(suffix) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return Ok(middle),
+            }
+        }
+        Err(low)
+    }
+
+    /// Index of the first entry that is not below `key`.
+    pub(crate) fn lower_bound(&self, key: &[u8]) -> usize {
+        self.search(key).unwrap_or_else(|index| index)
+    }
+
+    /// Whether the key of entry `index` begins with `start`, and the rest of it then.
+    pub(crate) fn strip_key_prefix(&self, index: usize, start: &[u8]) -> Option<KeyBuf> {
+        let (prefix, suffix) = (self.prefix(), self.suffix(index));
+        if start.len() <= prefix.len() {
+            prefix.starts_with(start).then(|| {
+                let mut rest = KeyBuf::from_slice(&prefix[start.len()..]);
+                rest.extend_from_slice(suffix);
+                rest
+            })
+        } else {
+            let tail = start.strip_prefix(prefix)?;
+            suffix.strip_prefix(tail).map(KeyBuf::from_slice)
+        }
+    }
+
+    /// Puts an entry at `index`, leaving at least `reserve` bytes free. `false`: it does not fit,
+    /// and nothing changed that can be seen.
+    pub(crate) fn insert(
+        &mut self,
+        index: usize,
+        key: &[u8],
+        value: &[u8],
+        overflow: bool,
+        reserve: usize,
+    ) -> bool {
+        let count = self.count();
+        let shared = if count == 0 { key.len() } else { common_prefix(self.prefix(), key) };
+        let grown = if count == 0 {
+            shared
+        } else {
+            (self.prefix_len() - shared) * (count - 1)
+        };
+        let need = ENTRY_OVERHEAD + (key.len() - shared) + value.len();
+        if self.free_bytes() < need + grown + reserve {
+            return false;
+        }
+        if (count == 0 || shared < self.prefix_len() || self.contiguous_bytes() < need)
+            && !self.rebuild(&key[..shared])
+        {
+            return false;
+        }
+        self.place(index, &key[shared..], value, overflow);
+        true
+    }
+
+    /// Gives entry `index` another value, leaving at least `reserve` bytes free. `false`: it
+    /// does not fit, and nothing changed.
+    pub(crate) fn replace(
+        &mut self,
+        index: usize,
+        value: &[u8],
+        overflow: bool,
+        reserve: usize,
+    ) -> bool {
+        let (range, _) = self.value_range(index);
+        if range.len() != value.len() {
+            if self.free_bytes() + range.len() < value.len() + reserve {
+                return false;
+            }
+            let key = self.key(index);
+            self.remove(index);
+            return self.insert(index, &key, value, overflow, reserve);
+        }
+        let at = self.offset(index);
+        put(&mut self.bytes, at + 2, &value_len(value, overflow).to_le_bytes());
+        put(&mut self.bytes, range.start, value);
+        true
+    }
+
+    /// Removes entry `index`.
+    pub(crate) fn remove(&mut self, index: usize) {
+        let count = self.count();
+        if count == 1 {
+            *self = Self::new(self.bytes.len(), self.level());
+            return;
+        }
+        let size = self.entry_bytes(index);
+        let offsets = BASE + 4 * count;
+        self.bytes.copy_within(BASE + 4 * (index + 1)..offsets + 2 * index, BASE + 4 * index);
+        self.bytes.copy_within(offsets + 2 * (index + 1)..offsets + 2 * count, offsets + 2 * index - 4);
+        self.set_count(count - 1);
+        let dead = self.dead() + size;
+        self.set_dead(dead);
+    }
+
+    /// A page with these entries, in this order; `None` when they do not fit beside `reserve`.
+    pub(crate) fn build(
+        page_size: usize,
+        level: u8,
+        entries: &[Entry<'_>],
+        reserve: usize,
+    ) -> Option<Self> {
+        if packed_size(entries) + reserve > Self::capacity(page_size) {
+            return None;
+        }
+        let mut page = Self::new(page_size, level);
+        if let (Some(first), Some(last)) = (entries.first(), entries.last()) {
+            let (first, last) = (first.key(), last.key());
+            page.set_prefix(&first[..common_prefix(&first, &last)]);
+        }
+        for (index, entry) in entries.iter().enumerate() {
+            page.place_entry(index, entry);
+        }
+        Some(page)
+    }
+
+    /// Puts the page's entries anew under a prefix that all keys (and the next one) share.
+    fn rebuild(&mut self, prefix: &[u8]) -> bool {
+        let mut fresh = Self::new(self.bytes.len(), self.level());
+        fresh.set_prefix(prefix);
+        for (index, entry) in self.entries().enumerate() {
+            if fresh.contiguous_bytes() < entry.size() - prefix.len() {
+                return false;
+            }
+            fresh.place_entry(index, &entry);
+        }
+        *self = fresh;
+        true
+    }
+
+    fn place_entry(&mut self, index: usize, entry: &Entry<'_>) {
+        let prefix_len = self.prefix_len();
+        if entry.prefix.len() == prefix_len {
+            self.place(index, entry.suffix, entry.value, entry.overflow);
+        } else {
+            self.place(index, &entry.key()[prefix_len..], entry.value, entry.overflow);
+        }
+    }
+
+    /// Writes an entry whose room is known to be there.
+    fn place(&mut self, index: usize, suffix: &[u8], value: &[u8], overflow: bool) {
+        let count = self.count();
+        let start = self.heap_start() - (4 + suffix.len() + value.len());
+        put(&mut self.bytes, start, &(suffix.len() as u16).to_le_bytes());
+        put(&mut self.bytes, start + 2, &value_len(value, overflow).to_le_bytes());
+        put(&mut self.bytes, start + 4, suffix);
+        put(&mut self.bytes, start + 4 + suffix.len(), value);
+        let offsets = BASE + 4 * count;
+        self.bytes.copy_within(offsets + 2 * index..offsets + 2 * count, offsets + 2 * index + 6);
+        self.bytes.copy_within(BASE + 4 * index..offsets + 2 * index, BASE + 4 * (index + 1));
+        put(&mut self.bytes, BASE + 4 * index, &head_of(suffix).to_le_bytes());
+        put(&mut self.bytes, offsets + 4 + 2 * index, &(start as u16).to_le_bytes());
+        self.set_count(count + 1);
+        self.set_heap_start(start);
+    }
+
+    fn heads(&self) -> &[[u8; 4]] {
+        self.bytes[BASE..BASE + 4 * self.count()].as_chunks::<4>().0
+    }
+
+    fn offset(&self, index: usize) -> usize {
+        usize::from(u16_at(&self.bytes, BASE + 4 * self.count() + 2 * index))
+    }
+
+    fn entry_bytes(&self, index: usize) -> usize {
+        let (range, _) = self.value_range(index);
+        range.end - self.offset(index)
+    }
+
+    fn prefix_len(&self) -> usize {
+        usize::from(u16_at(&self.bytes, PREFIX_LEN))
+    }
+
+    fn heap_start(&self) -> usize {
+        u32_at(&self.bytes, HEAP_START) as usize
+    }
+
+    fn dead(&self) -> usize {
+        u32_at(&self.bytes, DEAD) as usize
+    }
+
+    fn contiguous_bytes(&self) -> usize {
+        self.heap_start() - (BASE + 6 * self.count())
+    }
+
+    /// Sets the prefix of an empty page.
+    fn set_prefix(&mut self, prefix: &[u8]) {
+        let start = self.bytes.len() - prefix.len();
+        put(&mut self.bytes, start, prefix);
+        put(&mut self.bytes, PREFIX_LEN, &(prefix.len() as u16).to_le_bytes());
+        self.set_heap_start(start);
+    }
+
+    fn set_count(&mut self, count: usize) {
+        put(&mut self.bytes, COUNT, &(count as u16).to_le_bytes());
+    }
+
+    fn set_heap_start(&mut self, at: usize) {
+        put(&mut self.bytes, HEAP_START, &(at as u32).to_le_bytes());
+    }
+
+    fn set_dead(&mut self, dead: usize) {
+        put(&mut self.bytes, DEAD, &(dead as u32).to_le_bytes());
+    }
+
+    /// Checks everything that later accesses rely on.
+    fn check(&self) -> FormatResult<()> {
+        let (count, prefix_len, heap) = (self.count(), self.prefix_len(), self.heap_start());
+        let end = self.bytes.len().checked_sub(prefix_len).ok_or("prefix longer than the page")?;
+        let arrays_end = BASE + 6 * count;
+        if arrays_end > heap || heap > end {
+            return Err(format!("{count} entries, heap from {heap} to {end}"));
+        }
+        let mut used = 0;
+        for index in 0..count {
+            let at = self.offset(index);
+            if at < heap || at + 4 > end {
+                return Err(format!("entry {index} at {at}, outside the heap"));
+            }
+            let (range, _) = self.value_range(index);
+            if range.end > end {
+                return Err(format!("entry {index} ends at {}, past the heap", range.end));
+            }
+            used += range.end - at;
+            if u32::from_le_bytes(self.heads()[index]) != head_of(self.suffix(index)) {
+                return Err(format!("head of entry {index} is not its key's"));
+            }
+            if index > 0 && self.suffix(index - 1) >= self.suffix(index) {
+                return Err(format!("keys {} and {index} are out of order", index - 1));
+            }
+        }
+        if used + self.dead() == end - heap {
+            Ok(())
+        } else {
+            Err(format!("{used} bytes used and {} dead of {}", self.dead(), end - heap))
+        }
+    }
+}
+
+/// A value's length as stored, with the overflow bit.
+fn value_len(value: &[u8], overflow: bool) -> u16 {
+    value.len() as u16 | if overflow { OVERFLOW_BIT } else { 0 }
+}
+
+/// Bytes that these entries take in a page of their own.
+pub(crate) fn packed_size(entries: &[Entry<'_>]) -> usize {
+    let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return 0 };
+    let total: usize = entries.iter().map(Entry::size).sum();
+    let shared = common_prefix(&first.key(), &last.key());
+    total - shared * entries.len() + shared
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn value_of(page: &Slotted, index: usize) -> &[u8] {
+        &page.bytes[page.value_range(index).0]
+    }
+
+    proptest! {
+        #[test]
+        fn behaves_like_a_sorted_map(
+            ops in prop::collection::vec(
+                (prop::collection::vec(0u8..4, 0..12), prop::collection::vec(any::<u8>(), 0..20), any::<bool>()),
+                1..200,
+            ),
+        ) {
+            let mut page = Slotted::new(1024, 0);
+            let mut model: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+            for (key, value, delete) in ops {
+                match page.search(&key) {
+                    Ok(index) if delete => {
+                        page.remove(index);
+                        model.remove(&key);
+                    }
+                    Ok(index) => {
+                        if page.replace(index, &value, false, 0) {
+                            model.insert(key, value);
+                        }
+                    }
+                    Err(index) if !delete => {
+                        if page.insert(index, &key, &value, false, 0) {
+                            prop_assert!(model.insert(key, value).is_none());
+                        }
+                    }
+                    Err(_) => prop_assert!(!model.contains_key(&key)),
+                }
+                prop_assert!(page.check().is_ok(), "{:?}", page.check());
+                prop_assert_eq!(page.count(), model.len());
+                for (index, (key, value)) in model.iter().enumerate() {
+                    prop_assert_eq!(&page.key(index)[..], &key[..]);
+                    prop_assert_eq!(value_of(&page, index), &value[..]);
+                }
+            }
+            let entries: Vec<_> = page.entries().collect();
+            let rebuilt = Slotted::build(1024, 0, &entries, 0).unwrap();
+            prop_assert!(rebuilt.used_bytes() <= page.used_bytes());
+            prop_assert!(rebuilt.check().is_ok());
+        }
+
+        #[test]
+        fn hostile_bytes_are_refused_or_sound(
+            seed in prop::collection::vec(any::<u8>(), 1024 - 64),
+        ) {
+            let mut bytes = vec![0; 64];
+            bytes.extend(seed);
+            if let Ok(page) = Slotted::from_bytes(bytes.into_boxed_slice()) {
+                for index in 0..page.count() {
+                    let _ = page.entry(index).key();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Escaped text: the form of every variable-length part of a key.
+//!
+//! A zero byte becomes `00 FF`, everything else stands for itself, and `00 01` ends the text. So
+//! the order of escaped texts is the order of the texts, and none is a prefix of another: at the
+//! first difference either both have a byte of the text, or one has its end, and `00 01` is below
+//! `00 FF` and below every other byte. The end is `00 01` rather than `00 00` so that a run of
+//! zeros, which damage likes to leave, is never a valid text.
+
+use std::borrow::Cow;
+
+use super::KeyBuf;
+use super::decode_error::DecodeError;
+
+/// What ends an escaped text.
+pub(crate) const TERMINATOR: [u8; 2] = [0x00, 0x01];
+/// What follows a zero that belongs to the text.
+const ESCAPED_ZERO: u8 = 0xFF;
+
+/// Length of `text` once escaped, without the terminator.
+#[expect(clippy::naive_bytecount, reason = "keys are short; no dependency for their zeros")]
+pub(crate) fn escaped_len(text: &[u8]) -> usize {
+    text.len() + text.iter().filter(|&&byte| byte == 0).count()
+}
+
+/// Appends `text`, escaped, without the terminator, where [`escaped_len`] is known.
+#[inline]
+pub(super) fn push_escaped(key: &mut KeyBuf, text: &[u8], escaped_len: usize) {
+    if escaped_len == text.len() {
+        key.extend_from_slice(text);
+        return;
+    }
+    for &byte in text {
+        key.push(byte);
+        if byte == 0 {
+            key.push(ESCAPED_ZERO);
+        }
+    }
+}
+
+/// Reads an escaped text that takes all of `bytes`. Borrows unless the text holds zeros.
+pub(super) fn whole_text(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
+    match bytes.strip_suffix(&TERMINATOR) {
+        // Nearly every text; the search for a zero is much faster than a walk over the bytes.
+        Some(text) if !text.contains(&0) => Ok(Cow::Borrowed(text)),
+        _ => match split_text(bytes)? {
+            (text, []) => Ok(text),
+            _ => Err(DecodeError::damaged("bytes follow the end of a text in a key")),
+        },
+    }
+}
+
+/// Splits an escaped text off the front of `bytes`: the text, and what follows its terminator.
+/// Borrows unless the text holds zeros.
+fn split_text(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8]), DecodeError> {
+    let mut text = Cow::Borrowed(&bytes[..0]);
+    let mut rest = bytes;
+    loop {
+        let Some(zero) = rest.iter().position(|&byte| byte == 0) else {
+            return Err(DecodeError::damaged("text in a key has no end"));
+        };
+        let (part, after) = rest.split_at(zero);
+        if text.is_empty() {
+            text = Cow::Borrowed(part);
+        } else {
+            text.to_mut().extend_from_slice(part);
+        }
+        match after.get(1) {
+            Some(&ESCAPED_ZERO) => text.to_mut().push(0),
+            Some(&next) if next == TERMINATOR[1] => return Ok((text, &after[2..])),
+            _ => {
+                return Err(DecodeError::damaged(
+                    "a zero in a key is followed by neither FF nor 01",
+                ));
+            }
+        }
+        rest = &after[2..];
+    }
+}

@@ -1,0 +1,8 @@
+//! The hexagonal lattice: axial coordinates and their packed, ordered form.
+
+mod coord;
+mod pack;
+
+pub use coord::{Coord, MAX_COMPONENT};
+pub use pack::PackedCoord;
+pub(crate) use pack::decode as decode_packed;

@@ -1,0 +1,60 @@
+//! HexxlaDB: an embedded database for structured, versioned records on a hexagonal lattice.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod btree;
+mod bytes;
+mod cancel;
+mod check;
+mod checkpoint;
+mod core;
+mod create;
+mod db;
+mod dump;
+mod error;
+mod format;
+mod history;
+mod ids;
+mod keys;
+pub mod lattice;
+mod options;
+mod pager;
+#[cfg(feature = "sim")]
+pub mod probe;
+#[cfg(not(feature = "sim"))]
+mod probe;
+mod record;
+mod recovery;
+mod stats;
+mod sync;
+mod time;
+mod timeline;
+mod tx;
+mod wal;
+
+pub use bytes::Bytes;
+pub use cancel::{CancelToken, Progress, PutCells};
+pub use check::{CheckReport, Finding, FindingKind};
+pub use db::Db;
+pub use dump::{Dump, DumpRow};
+pub use error::{Error, Result};
+pub use hexxladb_vfs as vfs;
+pub use history::{History, Record, RecordId, Version};
+pub use lattice::{Coord, PackedCoord};
+pub use options::{Durability, Options};
+pub use record::{Cell, Provenance, Validity};
+pub use stats::{FamilyStats, RecoveryReport, Stats};
+pub use time::Timestamp;
+pub use timeline::{Commit, Commits};
+pub use tx::{Cells, PendingCommit, RawScan, ReadTx, Snapshot, WriteTx};
+
+/// The bytes that the history hash takes for a cell's value.
+///
+/// # Errors
+/// As [`WriteTx::put_cell`].
+#[cfg(feature = "sim")]
+pub fn encode_cell_for_hash(cell: &Cell) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    record::encode_cell(cell, &mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,13 @@
+//! Pages and the nodes they hold: reading with every check, the cache within its budget, free
+//! space, and writing nodes out. Nothing here knows what a key means.
+
+mod cache;
+mod node;
+mod overflow;
+mod space;
+mod write_out;
+
+pub(crate) use cache::{Held, Pager};
+pub(crate) use node::{Node, Slot};
+pub(crate) use space::{Owner, Space};
+pub(crate) use write_out::{WriteError, WriteOut, dirty_nodes, write_all};

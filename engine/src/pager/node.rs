@@ -1,0 +1,230 @@
+//! Nodes of a tree in memory and the slots that point to them.
+//!
+//! Always: a node that a published root reaches never changes, but for two things that readers
+//! cannot see: `disk` is filled in once when the node is written out, and a slot's `node` once
+//! when the child is loaded. A node made since the last published root is changed in place,
+//! which its reference count tells.
+
+use std::sync::Arc;
+
+use crate::format::bytes::{Reader, put};
+use crate::format::child::{CHILD_BYTES, ChildPointer};
+use crate::format::page::{self, PageType};
+use crate::format::slotted::{BASE, Slotted};
+use crate::format::FormatResult;
+use crate::ids::{Checksum, PageNo};
+use crate::sync::{AtomicBool, AtomicU64, OnceLock, Ordering};
+
+/// Where a node was written and what its bytes are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OnDisk {
+    pub(crate) page: PageNo,
+    pub(crate) checksum: Checksum,
+}
+
+/// Counts the bytes of nodes that live outside of the leaf cache.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    counter: Arc<AtomicU64>,
+    bytes: u64,
+    active: AtomicBool,
+}
+
+impl Charge {
+    pub(crate) fn new(counter: &Arc<AtomicU64>, bytes: u64, active: bool) -> Self {
+        if active {
+            counter.fetch_add(bytes, Ordering::Relaxed);
+        }
+        Self { counter: Arc::clone(counter), bytes, active: AtomicBool::new(active) }
+    }
+
+    fn release(&self) {
+        if self.active.swap(false, Ordering::Relaxed) {
+            self.counter.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// A leaf or a branch.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// Entries of a leaf; separators of a branch.
+    pub(crate) keys: Slotted,
+    /// Children of a branch, one more than separators; empty in a leaf.
+    pub(crate) children: Vec<Slot>,
+    /// Where the node is on disk, once it is. Stand-ins of a node share it: who writes one of
+    /// them has written them all.
+    pub(crate) disk: Arc<OnceLock<OnDisk>>,
+    /// Whether the node, or anything below it, may have been in memory only since the last fold.
+    pub(crate) unfolded: bool,
+    charge: Charge,
+}
+
+impl Node {
+    /// An empty leaf.
+    pub(crate) fn empty_leaf(page_size: usize, counter: &Arc<AtomicU64>) -> Self {
+        Self::dirty(Slotted::new(page_size, 0), Vec::new(), counter)
+    }
+
+    /// A node that is not on disk.
+    pub(crate) fn dirty(keys: Slotted, children: Vec<Slot>, counter: &Arc<AtomicU64>) -> Self {
+        let bytes = memory_bytes(&keys);
+        Self {
+            keys,
+            children,
+            disk: Arc::default(),
+            unfolded: true,
+            charge: Charge::new(counter, bytes, true),
+        }
+    }
+
+    /// A copy that may be changed.
+    pub(crate) fn copy(&self) -> Self {
+        Self::dirty(self.keys.clone(), self.children.clone(), &self.charge.counter)
+    }
+
+    /// The same node with other child slots (which point to the same children).
+    pub(crate) fn with_children(&self, children: Vec<Slot>) -> Self {
+        let mut node = Self::dirty(self.keys.clone(), children, &self.charge.counter);
+        node.disk = Arc::clone(&self.disk);
+        node.unfolded = self.disk.get().is_none();
+        node
+    }
+
+    /// A node read from a verified page; leaves live in the cache and are not charged here.
+    pub(crate) fn from_page(
+        bytes: Box<[u8]>,
+        disk: OnDisk,
+        counter: &Arc<AtomicU64>,
+    ) -> FormatResult<Self> {
+        let keys = Slotted::from_bytes(bytes)?;
+        let children = if keys.level() == 0 { Vec::new() } else { decode_children(&keys)? };
+        let charge = Charge::new(counter, memory_bytes(&keys), keys.level() > 0);
+        let node = Self { keys, children, disk: Arc::default(), unfolded: false, charge };
+        let _ = node.disk.set(disk);
+        Ok(node)
+    }
+
+    /// Height above the leaves.
+    pub(crate) fn level(&self) -> u8 {
+        self.keys.level()
+    }
+
+    /// Index of the child that may hold `key`.
+    pub(crate) fn child_index(&self, key: &[u8]) -> usize {
+        match self.keys.search(key) {
+            Ok(index) => index + 1,
+            Err(index) => index,
+        }
+    }
+
+    /// Bytes that must stay free for the child pointers when there are `extra` more of them.
+    pub(crate) fn reserve(&self, extra: usize) -> usize {
+        if self.children.is_empty() { 0 } else { (self.children.len() + extra) * CHILD_BYTES }
+    }
+
+    /// The page's bytes, sealed for `page`; `None` while a child is not on disk.
+    pub(crate) fn encode(&self, page: PageNo) -> Option<(Box<[u8]>, Checksum)> {
+        let mut bytes: Box<[u8]> = self.keys.bytes().into();
+        let page_type = if self.children.is_empty() { PageType::Leaf } else { PageType::Branch };
+        let mut at = BASE + 6 * self.keys.count();
+        for child in &self.children {
+            put(&mut bytes, at, &child.pointer()?.to_bytes());
+            at += CHILD_BYTES;
+        }
+        let checksum = page::seal(&mut bytes, page_type, page);
+        Some((bytes, checksum))
+    }
+
+    /// Stops counting the node's bytes here: the leaf cache does from now on.
+    pub(crate) fn release_charge(&self) {
+        self.charge.release();
+    }
+}
+
+/// What a node takes in memory, roughly.
+fn memory_bytes(keys: &Slotted) -> u64 {
+    let page = keys.bytes().len() as u64;
+    if keys.level() == 0 { page } else { 2 * page }
+}
+
+fn decode_children(keys: &Slotted) -> FormatResult<Vec<Slot>> {
+    let start = BASE + 6 * keys.count();
+    let count = keys.count() + 1;
+    let end = start + count * CHILD_BYTES;
+    let bytes = keys.bytes().get(start..end).ok_or("child pointers past the page")?;
+    if keys.free_bytes() < count * CHILD_BYTES {
+        return Err("child pointers overlap the separators".into());
+    }
+    let mut reader = Reader::new(bytes);
+    (0..count).map(|_| ChildPointer::decode(&mut reader).map(Slot::from_pointer)).collect()
+}
+
+/// A pointer to a child: where it is on disk, or the node while it is in memory, or both.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Slot {
+    page: PageNo,
+    checksum: Checksum,
+    /// Upper bound of the commit sequences of versions below.
+    pub(crate) max_seq: u64,
+    /// First frame of the newest transaction that touched anything below.
+    pub(crate) max_change: u64,
+    /// The child while it is in memory.
+    pub(crate) node: OnceLock<Arc<Node>>,
+}
+
+impl Slot {
+    /// A slot of a child on disk.
+    pub(crate) fn from_pointer(pointer: ChildPointer) -> Self {
+        Self {
+            page: pointer.page,
+            checksum: pointer.checksum,
+            max_seq: pointer.max_seq,
+            max_change: pointer.max_change,
+            node: OnceLock::new(),
+        }
+    }
+
+    /// A slot of a child in memory.
+    pub(crate) fn from_node(node: Arc<Node>, max_seq: u64, max_change: u64) -> Self {
+        let slot = Self { max_seq, max_change, ..Self::default() };
+        let _ = slot.node.set(node);
+        slot
+    }
+
+    /// The slot of a node that stands in for the one behind `other`.
+    pub(crate) fn from_node_at(node: Arc<Node>, other: &Self) -> Self {
+        Self::from_node(node, other.max_seq, other.max_change)
+    }
+
+    /// Where the child is on disk, if it is.
+    pub(crate) fn disk(&self) -> Option<OnDisk> {
+        match self.node.get() {
+            Some(node) => node.disk.get().copied(),
+            None => {
+                (!self.page.is_none()).then_some(OnDisk { page: self.page, checksum: self.checksum })
+            }
+        }
+    }
+
+    /// The pointer as it goes to disk; `None` while the child is not there.
+    pub(crate) fn pointer(&self) -> Option<ChildPointer> {
+        self.disk().map(|disk| ChildPointer {
+            page: disk.page,
+            checksum: disk.checksum,
+            max_seq: self.max_seq,
+            max_change: self.max_change,
+        })
+    }
+
+    /// The same child without the node in memory; `None` while it is not on disk.
+    pub(crate) fn without_node(&self) -> Option<Self> {
+        self.pointer().map(Self::from_pointer)
+    }
+}

@@ -1,0 +1,111 @@
+//! Writing the nodes of one tree that are not on disk yet, children before parents, in slices.
+
+use std::sync::Arc;
+
+use super::cache::Pager;
+use super::node::{Node, OnDisk, Slot};
+use super::space::Owner;
+use crate::error::{Error, Result};
+use crate::format::free_list::Extent;
+use crate::ids::PageNo;
+use crate::sync::lock;
+
+/// Nodes below `slot` that are not on disk, children before parents.
+pub(crate) fn dirty_nodes(slot: &Slot, out: &mut Vec<Arc<Node>>) {
+    if let Some(node) = slot.node.get()
+        && node.disk.get().is_none()
+    {
+        for child in &node.children {
+            dirty_nodes(child, out);
+        }
+        out.push(Arc::clone(node));
+    }
+}
+
+/// How a slice of writing out ended.
+pub(crate) enum WriteError {
+    /// There is no room; nothing of the slice was written.
+    NoSpace(Error),
+    /// A write failed: what is in the file is not known.
+    Failed(Error),
+}
+
+/// Nodes that are being written out.
+pub(crate) struct WriteOut {
+    nodes: Vec<Arc<Node>>,
+    next: usize,
+    owner: Owner,
+}
+
+impl WriteOut {
+    /// Nodes in an order in which children come before parents.
+    pub(crate) fn new(nodes: Vec<Arc<Node>>, owner: Owner) -> Self {
+        Self { nodes, next: 0, owner }
+    }
+
+    /// Nodes that are still to be written.
+    pub(crate) fn remaining(&self) -> usize {
+        self.nodes.len() - self.next
+    }
+
+    /// Writes at most `max_nodes` nodes in large sorted writes.
+    pub(crate) fn slice(&mut self, pager: &Pager, max_nodes: usize) -> std::result::Result<(), WriteError> {
+        let end = (self.next + max_nodes).min(self.nodes.len());
+        let nodes = &self.nodes[self.next..end];
+        let pages = self.allocate(pager, nodes.len())?;
+        let mut images = Vec::with_capacity(nodes.len());
+        for (node, &page) in nodes.iter().zip(&pages) {
+            let Some((bytes, checksum)) = node.encode(page) else {
+                let what = "a child was not written before its parent";
+                return Err(WriteError::Failed(pager.corrupt(page, what)));
+            };
+            let _ = node.disk.set(OnDisk { page, checksum });
+            images.push((page, bytes));
+        }
+        images.sort_unstable_by_key(|&(page, _)| page);
+        let mut run: Vec<u8> = Vec::new();
+        let mut start = PageNo::NONE;
+        for (page, bytes) in images {
+            if run.is_empty() || page.0 != start.0 + (run.len() / pager.page_size) as u64 {
+                pager.write_run(start, &run).map_err(WriteError::Failed)?;
+                run.clear();
+                start = page;
+            }
+            run.extend_from_slice(&bytes);
+        }
+        pager.write_run(start, &run).map_err(WriteError::Failed)?;
+        self.next = end;
+        Ok(())
+    }
+
+    fn allocate(&self, pager: &Pager, count: usize) -> std::result::Result<Vec<PageNo>, WriteError> {
+        let (pages, end) = {
+            let mut space = lock(&pager.space);
+            let pages: Vec<_> = (0..count).map(|_| space.allocate_page(self.owner)).collect();
+            (pages, space.end())
+        };
+        if let Err(error) = pager.reserve(end) {
+            let mut space = lock(&pager.space);
+            pages.iter().for_each(|&page| space.give_back(Extent::one(page)));
+            return Err(WriteError::NoSpace(error));
+        }
+        Ok(pages)
+    }
+}
+
+impl From<WriteError> for Error {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::NoSpace(error) | WriteError::Failed(error) => error,
+        }
+    }
+}
+
+/// Writes out all nodes at once.
+pub(crate) fn write_all(pager: &Pager, nodes: Vec<Arc<Node>>, owner: Owner) -> Result<()> {
+    let mut out = WriteOut::new(nodes, owner);
+    while out.remaining() > 0 {
+        out.slice(pager, 1024)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Cells: a text with its provenance, validity and tags. The fields are free; the rules that bind
+//! them are checked when a cell is put.
+
+use crate::time::Timestamp;
+
+/// Where a record comes from.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+pub struct Provenance {
+    /// Who or what said it; at most 255 bytes, zero bytes counted twice.
+    pub source_id: String,
+    /// How sure, 0 to 1.
+    pub confidence: f64,
+    /// When it was first recorded.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// When a fact is true: from `valid_from` (inclusive) to `valid_to` (exclusive), the first before
+/// the second; open ends are `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+pub struct Validity {
+    /// First instant at which it holds.
+    pub valid_from: Option<Timestamp>,
+    /// First instant at which it no longer holds.
+    pub valid_to: Option<Timestamp>,
+}
+
+/// A record at a coordinate.
+///
+/// ```
+/// use hexxladb::Cell;
+/// let cell = Cell::new("The kettle is on.").with_source("kitchen").with_tags(["tea", "home"]);
+/// assert_eq!(cell.provenance.confidence, 1.0);
+/// ```
+#[derive(Clone, Debug, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+#[non_exhaustive]
+pub struct Cell {
+    /// The text.
+    pub raw_content: String,
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// When it is true.
+    pub validity: Validity,
+    /// Labels, each at most 255 bytes, zero bytes counted twice. Stored sorted by their bytes,
+    /// without repeats.
+    pub tags: Vec<String>,
+    /// A hint for placing it near its likes.
+    pub cluster_hint: Option<String>,
+}
+
+impl Default for Provenance {
+    /// Empty source, confidence 1, times 0.
+    fn default() -> Self {
+        Self {
+            source_id: String::new(),
+            confidence: 1.0,
+            created_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+        }
+    }
+}
+
+impl Cell {
+    /// A cell with this text and defaults elsewhere.
+    pub fn new(raw_content: impl Into<String>) -> Self {
+        Self { raw_content: raw_content.into(), ..Self::default() }
+    }
+
+    /// With these tags.
+    #[must_use]
+    pub fn with_tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.tags = tags.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// With this source.
+    #[must_use]
+    pub fn with_source(mut self, source_id: impl Into<String>) -> Self {
+        self.provenance.source_id = source_id.into();
+        self
+    }
+
+    /// With this confidence, 0 to 1.
+    #[must_use]
+    pub fn with_confidence(mut self, confidence: f64) -> Self {
+        self.provenance.confidence = confidence;
+        self
+    }
+
+    /// With this validity.
+    #[must_use]
+    pub fn with_validity(mut self, validity: Validity) -> Self {
+        self.validity = validity;
+        self
+    }
+}

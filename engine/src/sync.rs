@@ -1,0 +1,53 @@
+//! Locks, atomics and condition variables: the one place that names them, so that a model
+//! checker can stand in for them.
+
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// Takes a lock, also where a thread panicked while it held it: what each lock guards is
+/// consistent between any two statements, or is marked as failed by its owner.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits on a condition variable, with the same rule.
+pub(crate) fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    condvar.wait(guard).unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A number that tells the calling thread from all others; it is used for telling alone, so
+/// that nothing depends on its value.
+#[inline]
+pub(crate) fn thread_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local! {
+        static NUMBER: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    NUMBER.with(|number| *number)
+}
+
+/// A value that readers take without a lock and a writer replaces.
+#[derive(Debug)]
+pub(crate) struct Published<T>(arc_swap::ArcSwap<T>);
+
+impl<T> Published<T> {
+    /// Starts with this value.
+    pub(crate) fn new(value: std::sync::Arc<T>) -> Self {
+        Self(arc_swap::ArcSwap::new(value))
+    }
+
+    /// The newest value, for a short while.
+    pub(crate) fn load(&self) -> impl std::ops::Deref<Target = std::sync::Arc<T>> + use<T> {
+        self.0.load()
+    }
+
+    /// The newest value, for as long as it takes.
+    pub(crate) fn load_full(&self) -> std::sync::Arc<T> {
+        self.0.load_full()
+    }
+
+    /// Replaces the value.
+    pub(crate) fn store(&self, value: std::sync::Arc<T>) {
+        self.0.store(value);
+    }
+}

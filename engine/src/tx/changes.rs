@@ -1,0 +1,171 @@
+//! Changing the trees: rows of records with their counters, and rows of the timeline. Live
+//! transactions and recovery both go through here.
+//!
+//! A row is one tag byte and, for a put, the value. Rows that would take more than a quarter of a
+//! leaf lie in overflow pages.
+
+use super::root::{MetaRow, Root};
+use super::rows::{Source, newest_at};
+use crate::btree::{Edit, Stamp};
+use crate::error::Result;
+use crate::format::overflow::OverflowRef;
+use crate::format::slotted::{ENTRY_OVERHEAD, Slotted};
+use crate::keys::{self, KeyBuf};
+use crate::pager::Pager;
+use crate::probe::{self, Probe};
+use crate::time::Timestamp;
+
+/// Tag of a tombstone's row.
+pub(crate) const TOMBSTONE: u8 = 0;
+/// Tag of a row whose value follows as it is.
+pub(crate) const PLAIN: u8 = 1;
+
+/// The row of a tombstone.
+pub(crate) const TOMBSTONE_ROW: &[u8] = &[TOMBSTONE];
+
+/// Values up to this length stay in the leaf however long the key: a reference is no shorter.
+const ALWAYS_INLINE_BYTES: usize = 32;
+
+/// Limits that follow from the page size and the format.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TreeLimits {
+    pub(crate) mvcc: bool,
+    pub(crate) max_value_bytes: usize,
+    pub(crate) max_raw_key_bytes: usize,
+}
+
+impl TreeLimits {
+    /// Raw keys are at most 1 KiB escaped, 900 bytes at 4 KiB pages; in the tree a key takes at
+    /// most a quarter of a page.
+    pub(crate) fn new(mvcc: bool, page_size: usize, max_value_bytes: usize) -> Self {
+        let quarter = page_size / 4 - keys::RAW_KEY_OVERHEAD_BYTES;
+        let max_raw_key_bytes = if page_size == 4096 { 900 } else { quarter.min(1024) };
+        Self { mvcc, max_value_bytes, max_raw_key_bytes }
+    }
+
+    /// Most bytes of a key in the tree.
+    pub(crate) fn max_key_bytes(&self) -> usize {
+        self.max_raw_key_bytes + keys::RAW_KEY_OVERHEAD_BYTES
+    }
+}
+
+/// A row as parts that follow each other.
+pub(crate) type Row<'a> = &'a [&'a [u8]];
+
+/// A state being changed.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    pub(crate) root: Root,
+    pub(crate) edit: Edit,
+    mvcc: bool,
+}
+
+impl Changes {
+    /// Changes on top of `root`, for the commit after it.
+    pub(crate) fn new(root: Root, change: crate::ids::FrameNo, mvcc: bool) -> Self {
+        let stamp = Stamp { seq: root.seq + 1, change };
+        Self { root, edit: Edit::new(stamp), mvcc }
+    }
+
+    /// Puts the row of a record; `key` is the physical one.
+    pub(crate) fn put_row(&mut self, pager: &Pager, key: &[u8], row: Row<'_>) -> Result<()> {
+        let tombstone = row.first().and_then(|part| part.first()) == Some(&TOMBSTONE);
+        let (logical, seq) = self.split(key);
+        let before = newest_at(&Source::new(pager, &self.root, self.mvcc), logical, u64::MAX)?;
+        let same_row = before.as_ref().is_some_and(|before| !self.mvcc || before.seq == seq);
+        let was_visible = before.as_ref().is_some_and(|before| !before.tombstone);
+        self.put_physical(pager, false, key, row)?;
+        if let Some(count) = self.root.count_mut(key[0]) {
+            count.logical += u64::from(before.is_none());
+            count.rows += u64::from(!same_row);
+            count.visible += u64::from(!tombstone && !was_visible);
+            count.visible -= u64::from(tombstone && was_visible);
+        }
+        Ok(())
+    }
+
+    /// Removes the row of a record (format v1).
+    pub(crate) fn delete_row(&mut self, pager: &Pager, key: &[u8]) -> Result<bool> {
+        let Some(removed) = self.edit.delete(pager, &mut self.root.records, key)? else {
+            return Ok(false);
+        };
+        if let Some(reference) = removed.overflow {
+            self.free_overflow(pager, &reference)?;
+        }
+        if let Some(count) = self.root.count_mut(key[0]) {
+            count.logical = count.logical.saturating_sub(1);
+            count.rows = count.rows.saturating_sub(1);
+            count.visible = count.visible.saturating_sub(1);
+        }
+        Ok(true)
+    }
+
+    /// Closes the commit: its timeline rows, and the state's place in history.
+    pub(crate) fn finish(&mut self, pager: &Pager, row: &MetaRow) -> Result<()> {
+        let seq = self.root.seq + 1;
+        let value = row.encode();
+        self.put_physical(pager, true, &keys::commit_key(seq), &[&[PLAIN], &value])?;
+        self.put_physical(pager, true, &keys::commit_time_key(row.time, seq), &[&[PLAIN]])?;
+        self.root.seq = seq;
+        self.root.time = row.time.as_nanos();
+        self.root.hash = row.hash;
+        Ok(())
+    }
+
+    /// The key's logical part and sequence; the whole key in format v1.
+    fn split<'k>(&self, key: &'k [u8]) -> (&'k [u8], u64) {
+        if self.mvcc { keys::split_seq(key).unwrap_or((key, 0)) } else { (key, 0) }
+    }
+
+    fn put_physical(&mut self, pager: &Pager, meta: bool, key: &[u8], row: Row<'_>) -> Result<()> {
+        let len: usize = row.iter().map(|part| part.len()).sum();
+        let tree = if meta { &mut self.root.meta } else { &mut self.root.records };
+        let old = if is_inline(pager.page_size, key.len(), len) {
+            let joined: smallvec::SmallVec<[u8; 256]> =
+                row.iter().flat_map(|part| part.iter().copied()).collect();
+            self.edit.put(pager, tree, key, &joined, false)?
+        } else {
+            let reference = pager.write_overflow(row, self.edit.stamp.change.0)?;
+            self.edit.put(pager, tree, key, &reference.encode(), true)?
+        };
+        match old {
+            Some(reference) => self.free_overflow(pager, &reference),
+            None => Ok(()),
+        }
+    }
+
+    fn free_overflow(&mut self, pager: &Pager, reference: &[u8]) -> Result<()> {
+        probe::hit(Probe::OverflowFreed);
+        let reference = OverflowRef::decode(reference, pager.page_size)
+            .map_err(|what| pager.corrupt(crate::ids::PageNo::NONE, what))?;
+        for extent in reference.extents {
+            self.edit.free(pager, extent);
+        }
+        Ok(())
+    }
+
+    /// The physical key of a version that this commit writes.
+    pub(crate) fn physical(&self, logical: &[u8]) -> KeyBuf {
+        let mut key = KeyBuf::from_slice(logical);
+        if self.mvcc {
+            keys::push_seq(&mut key, self.edit.stamp.seq);
+        }
+        key
+    }
+
+    /// The state so far, for reading.
+    pub(crate) fn source<'a>(&'a self, pager: &'a Pager) -> Source<'a> {
+        Source::new(pager, &self.root, self.mvcc)
+    }
+
+    /// The commit time that `wanted` leads to.
+    pub(crate) fn time_after(&self, wanted: Timestamp) -> Timestamp {
+        wanted.max(Timestamp::from_nanos(self.root.time))
+    }
+}
+
+/// Whether a row of this length lies in its leaf.
+fn is_inline(page_size: usize, key_len: usize, row_len: usize) -> bool {
+    let quarter = Slotted::capacity(page_size) / 4;
+    row_len <= ALWAYS_INLINE_BYTES || ENTRY_OVERHEAD + key_len + row_len <= quarter
+}

@@ -1,0 +1,347 @@
+//! Reading a log: what its segments say of themselves, the unbroken chain of frames from a given
+//! one on, and the search for frames behind a break.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hexxladb_vfs::{File, FileExt};
+
+use crate::error::{Error, Result};
+use crate::format::frame::{self, Frame, FrameHeader};
+use crate::format::header::Retired;
+use crate::format::segment::{BLOCK_BYTES, COPY_OFFSET, SegmentHeader};
+use crate::ids::{FrameNo, Identity};
+use crate::probe::{self, Probe};
+
+/// What one segment says of itself.
+#[derive(Clone, Debug)]
+pub(crate) struct SegmentInfo {
+    pub(crate) header: Option<SegmentHeader>,
+    /// The frame in the first block after the header.
+    pub(crate) first: Option<FrameHeader>,
+}
+
+/// A log file with its segments looked at.
+#[derive(Debug)]
+pub(crate) struct LogFile {
+    pub(crate) file: Arc<dyn File>,
+    pub(crate) segment_bytes: u32,
+    pub(crate) segments: Vec<SegmentInfo>,
+}
+
+impl LogFile {
+    /// Looks at the first two blocks of every segment, and at more where a first frame is longer.
+    pub(crate) fn read(file: Arc<dyn File>, segment_bytes: u32) -> Result<Self> {
+        let slots = file.len()? / u64::from(segment_bytes);
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX);
+        let mut log = Self { file, segment_bytes, segments: Vec::new() };
+        let mut blocks = vec![0; 2 * BLOCK_BYTES];
+        for slot in 0..slots {
+            log.file.read_up_to(log.at(slot, 0), &mut blocks)?;
+            let header = SegmentHeader::decode(&blocks);
+            let first = log.first_frame(slot, &blocks[BLOCK_BYTES..])?;
+            log.segments.push(SegmentInfo { header, first });
+        }
+        Ok(log)
+    }
+
+    /// The log's path.
+    pub(crate) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Segments in the file.
+    pub(crate) fn slots(&self) -> u32 {
+        self.segments.len() as u32
+    }
+
+    /// Byte offset of a place in a segment.
+    pub(crate) fn at(&self, slot: u32, offset: usize) -> u64 {
+        u64::from(slot) * u64::from(self.segment_bytes) + offset as u64
+    }
+
+    /// Whether any segment was ever written.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.segments.iter().all(|info| info.header.is_none() && info.first.is_none())
+    }
+
+    /// The ordinal that the next segment gets.
+    pub(crate) fn next_ordinal(&self) -> u64 {
+        let ordinals = self.segments.iter().filter_map(|info| info.header.as_ref());
+        ordinals.map(|header| header.ordinal).max().unwrap_or(0) + 1
+    }
+
+    /// The newest segment header: it tells whose log this is.
+    pub(crate) fn newest_header(&self) -> Option<&SegmentHeader> {
+        self.segments
+            .iter()
+            .filter_map(|info| info.header.as_ref())
+            .max_by_key(|header| header.ordinal)
+    }
+
+    /// The highest epoch that any segment names.
+    pub(crate) fn highest_epoch(&self) -> u64 {
+        let headers = self.segments.iter().filter_map(|info| info.header.as_ref());
+        let frames = self.segments.iter().filter_map(|info| info.first.as_ref());
+        headers.map(|header| header.epoch).chain(frames.map(|frame| frame.epoch)).max().unwrap_or(0)
+    }
+
+    /// The highest number of any first frame: none is used again.
+    pub(crate) fn highest_frame(&self, file: &Identity) -> FrameNo {
+        let firsts = self.segments.iter().filter_map(|info| info.first.as_ref());
+        firsts
+            .filter(|first| first.file == *file)
+            .map(|first| first.number)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// All bytes of a segment; short at the end of a file that was cut.
+    pub(crate) fn read_segment(&self, slot: u32) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; self.segment_bytes as usize];
+        let len = self.file.read_up_to(self.at(slot, 0), &mut bytes)?;
+        bytes.truncate(len);
+        Ok(bytes)
+    }
+
+    fn first_frame(&self, slot: u32, block: &[u8]) -> Result<Option<FrameHeader>> {
+        for start in [0, COPY_OFFSET] {
+            let bytes = &block[start..];
+            if let Some(found) = frame::decode(bytes) {
+                return Ok(Some(found.header));
+            }
+            let limit = self.segment_bytes as usize - BLOCK_BYTES;
+            if let Some(size) = frame::claimed_size(bytes, limit)
+                && start == 0
+                && size > block.len()
+            {
+                let mut whole = vec![0; size];
+                let len = self.file.read_up_to(self.at(slot, BLOCK_BYTES), &mut whole)?;
+                if let Some(found) = frame::decode(&whole[..len]) {
+                    return Ok(Some(found.header));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Calls `see` with every intact frame that starts at a block (or is a second copy) in the
+    /// segment from `offset` on.
+    pub(crate) fn frames_at_blocks(
+        &self,
+        slot: u32,
+        offset: usize,
+        mut see: impl FnMut(usize, &Frame<'_>),
+    ) -> Result<()> {
+        let bytes = self.read_segment(slot)?;
+        let first = offset.next_multiple_of(BLOCK_BYTES);
+        for block in (first..bytes.len()).step_by(BLOCK_BYTES) {
+            let starts = [block, block + COPY_OFFSET];
+            let mut found = starts.iter().filter_map(|&start| {
+                bytes.get(start..).and_then(frame::decode).map(|frame| (start, frame))
+            });
+            if let Some((start, frame)) = found.next() {
+                // Frames of one group follow each other without a gap.
+                let mut at = start;
+                let mut next = Some(frame);
+                while let Some(frame) = next {
+                    see(at, &frame);
+                    at += frame.size();
+                    next = bytes.get(at..).and_then(frame::decode);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What frames behind a break prove.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
+    /// A later intact frame knew this many frames to be durable.
+    pub(crate) durable: FrameNo,
+    /// The highest number behind the break.
+    pub(crate) highest: FrameNo,
+    /// The highest header generation that any intact frame names.
+    pub(crate) generation: u64,
+    /// Intact frames behind the break.
+    pub(crate) frames: u64,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+}
+
+/// The unbroken chain of frames of one file and epoch.
+pub(crate) struct Replay<'a> {
+    log: &'a LogFile,
+    file: Identity,
+    epoch: u64,
+    segment: Vec<u8>,
+    slot: u32,
+    /// End of the last good frame in the segment.
+    at: usize,
+    last: (FrameNo, u32),
+    place: Retired,
+    used: Vec<(u32, FrameNo)>,
+}
+
+impl<'a> Replay<'a> {
+    /// Starts after the last retired frame, which must be there.
+    pub(crate) fn new(log: &'a LogFile, file: Identity, epoch: u64, retired: Retired) -> Result<Option<Self>> {
+        if retired.slot >= log.slots() {
+            return Ok(None);
+        }
+        let segment = log.read_segment(retired.slot)?;
+        let offset = retired.offset as usize;
+        let Some((at, size)) = [offset, offset + COPY_OFFSET].into_iter().find_map(|at| {
+            let found = segment.get(at..).and_then(frame::decode)?;
+            let right = found.header.number == retired.frame && found.crc == retired.crc;
+            (right && found.header.file == file).then(|| (at, found.size()))
+        }) else {
+            return Ok(None);
+        };
+        if at != offset {
+            probe::hit(Probe::SecondCopyUsed);
+        }
+        Ok(Some(Self {
+            log,
+            file,
+            epoch,
+            segment,
+            slot: retired.slot,
+            at: at + size,
+            last: (retired.frame, retired.crc),
+            place: retired,
+            used: vec![(retired.slot, retired.frame)],
+        }))
+    }
+
+    /// Number and checksum of the last good frame.
+    pub(crate) fn last(&self) -> (FrameNo, u32) {
+        self.last
+    }
+
+    /// Where the last good frame is.
+    pub(crate) fn place(&self) -> Retired {
+        self.place
+    }
+
+    /// Segments that hold frames of the chain, with the last frame of each.
+    pub(crate) fn used(&self) -> &[(u32, FrameNo)] {
+        &self.used
+    }
+
+    /// Where the chain breaks.
+    pub(crate) fn break_offset(&self) -> u64 {
+        self.log.at(self.slot, self.at)
+    }
+
+    /// The next frame of the chain, until it breaks.
+    pub(crate) fn next_frame(&mut self) -> Result<Option<Frame<'_>>> {
+        if let Some(start) = self.find_in_segment() {
+            return Ok(self.accept(start));
+        }
+        let wanted = self.last.0.next();
+        let next = self.log.segments.iter().position(|info| {
+            info.first.as_ref().is_some_and(|first| {
+                first.number == wanted && first.epoch == self.epoch && first.file == self.file
+            })
+        });
+        let Some(slot) = next else { return Ok(None) };
+        let (segment, old) = (self.log.read_segment(slot as u32)?, self.slot);
+        let kept = (std::mem::replace(&mut self.segment, segment), self.at);
+        self.slot = slot as u32;
+        self.at = BLOCK_BYTES;
+        if let Some(start) = self.find_in_segment() {
+            return Ok(self.accept(start));
+        }
+        (self.segment, self.at) = kept;
+        self.slot = old;
+        Ok(None)
+    }
+
+    /// Where the next frame starts: right after the last one, or at the next block, in its first
+    /// or second copy.
+    fn find_in_segment(&self) -> Option<usize> {
+        let block = self.at.next_multiple_of(BLOCK_BYTES);
+        [self.at, block, block + COPY_OFFSET].into_iter().find(|&start| {
+            let found = self.segment.get(start..).and_then(frame::decode);
+            found.is_some_and(|frame| self.continues(&frame))
+        })
+    }
+
+    fn continues(&self, frame: &Frame<'_>) -> bool {
+        let header = &frame.header;
+        header.number == self.last.0.next()
+            && header.previous_crc == self.last.1
+            && header.epoch == self.epoch
+            && header.file == self.file
+    }
+
+    fn accept(&mut self, start: usize) -> Option<Frame<'_>> {
+        let frame = frame::decode(&self.segment[start..])?;
+        if start % BLOCK_BYTES == COPY_OFFSET && start >= self.at.next_multiple_of(BLOCK_BYTES) + COPY_OFFSET {
+            probe::hit(Probe::SecondCopyUsed);
+        }
+        self.at = start + frame.size();
+        self.last = (frame.header.number, frame.crc);
+        self.place = Retired {
+            frame: frame.header.number,
+            crc: frame.crc,
+            slot: self.slot,
+            offset: start as u32,
+        };
+        match self.used.last_mut() {
+            Some(last) if last.0 == self.slot => last.1 = frame.header.number,
+            _ => self.used.push((self.slot, frame.header.number)),
+        }
+        Some(frame)
+    }
+
+    /// Looks on behind the break, at block starts only and ignoring the chain.
+    pub(crate) fn look_on(&self) -> Result<Evidence> {
+        let mut evidence = Evidence::default();
+        let (file, epoch, last) = (self.file, self.epoch, self.last.0);
+        for slot in 0..self.log.slots() {
+            let from = if slot == self.slot { self.at } else { BLOCK_BYTES };
+            let older = self.used.iter().any(|&(used, _)| used == slot) && slot != self.slot;
+            if older || self.is_older(slot) {
+                continue;
+            }
+            self.log.frames_at_blocks(slot, from, |_, frame| {
+                let header = &frame.header;
+                if header.file != file || header.epoch < epoch {
+                    return;
+                }
+                if header.epoch > epoch || header.number > last {
+                    evidence.generation = evidence.generation.max(header.generation);
+                }
+                if header.epoch == epoch && header.number > last {
+                    evidence.highest = evidence.highest.max(header.number);
+                    evidence.frames += 1;
+                    evidence.bytes += frame.size() as u64;
+                    evidence.durable = evidence.durable.max(header.durable);
+                }
+            })?;
+        }
+        Ok(evidence)
+    }
+
+    /// Whether a segment is known to hold nothing but frames from before the chain.
+    fn is_older(&self, slot: u32) -> bool {
+        let Some(info) = self.log.segments.get(slot as usize) else { return true };
+        let (Some(header), Some(first)) = (&info.header, &info.first) else { return false };
+        let ours = header.file == self.file && first.file == self.file;
+        ours && slot != self.slot
+            && header.epoch <= self.epoch
+            && first.epoch <= self.epoch
+            && header.frame == first.number
+            && (first.epoch < self.epoch || first.number < self.last.0)
+    }
+}
+
+impl LogFile {
+    /// Damage of the log.
+    pub(crate) fn corrupt(&self, offset: u64, what: impl Into<String>) -> Error {
+        Error::corrupt(self.path(), offset, what)
+    }
+}

@@ -1,0 +1,6 @@
+//! The engine's tests, in one program.
+
+mod basics;
+mod keys_public;
+mod lattice;
+mod records;

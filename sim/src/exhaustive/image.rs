@@ -1,0 +1,349 @@
+//! Images of the disk after a crash: which were tried, what was found, and trying one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use hexxladb::Db;
+use hexxladb::vfs::sim::{CrashChoice, Kept, Pending, SimVfs, Survival};
+
+use super::{Counts, Found, Point, plan_to};
+use crate::model::{Delta, Draft};
+use crate::op::{Crash, CrashKind, Key, Plan, Survivors, Value};
+use crate::oracle::{Bounds, Check, Excuses, Failure, Kind, Stop, checked, everything, fail};
+use crate::runner::{caught, open_for};
+
+/// Random crash states where there are too many to try all.
+const RANDOM_STATES: usize = 16;
+
+/// Sectors tried as garbage at each point.
+const SOILED_SECTORS: usize = 8;
+
+/// File operations that one recovery with all its reads may take.
+const CYCLE_OPS: u64 = 400_000;
+
+/// Tables of images, so that two threads seldom meet.
+const SHARDS: usize = 64;
+
+/// What a worker is at, for whoever watches that it goes on.
+#[derive(Debug, Default)]
+pub struct Watch(Mutex<Option<(Instant, Plan)>>);
+
+impl Watch {
+    /// The worker starts on this plan.
+    pub fn start(&self, plan: impl FnOnce() -> Plan) {
+        if let Ok(mut now) = self.0.lock() {
+            *now = Some((Instant::now(), plan()));
+        }
+    }
+
+    /// The worker has nothing to do.
+    pub fn rest(&self) {
+        if let Ok(mut now) = self.0.lock() {
+            *now = None;
+        }
+    }
+
+    /// The plan that it has been at for longer than `limit`.
+    #[must_use]
+    pub fn overdue(&self, limit: Duration) -> Option<Plan> {
+        let now = self.0.lock().ok()?;
+        now.as_ref().filter(|(since, _)| since.elapsed() > limit).map(|(_, plan)| plan.clone())
+    }
+}
+
+/// What a recovery found: the head, and the history hash at it.
+type Recovered = (u64, [u8; 16]);
+
+type Table = [Mutex<BTreeMap<u128, Recovered>>; SHARDS];
+
+/// The images of one script.
+pub struct Images<'a> {
+    plan: &'a Plan,
+    nested: bool,
+    counts: &'a Counts,
+    seen: Table,
+    seen_nested: Table,
+}
+
+fn table() -> Table {
+    std::array::from_fn(|_| Mutex::new(BTreeMap::new()))
+}
+
+fn look_up(table: &Table, hash: u128) -> Option<Recovered> {
+    table[hash as usize % SHARDS].lock().ok()?.get(&hash).copied()
+}
+
+fn enter(table: &Table, hash: u128, recovered: Recovered) {
+    if let Ok(mut table) = table[hash as usize % SHARDS].lock() {
+        table.insert(hash, recovered);
+    }
+}
+
+impl<'a> Images<'a> {
+    /// None tried yet.
+    #[must_use]
+    pub fn new(plan: &'a Plan, nested: bool, counts: &'a Counts) -> Self {
+        Self { plan, nested, counts, seen: table(), seen_nested: table() }
+    }
+
+    /// Tries every crash state of a point.
+    ///
+    /// # Errors
+    /// When a promise is broken.
+    pub fn crash_at(
+        &self,
+        point: &Point,
+        seed: u64,
+        watch: &Watch,
+        stop: &AtomicBool,
+    ) -> Result<(), Found> {
+        let found = |crash: Crash| {
+            move |broken: Broken| Found {
+                plan: plan_to(self.plan, point.step, &crash, broken.nested.as_ref()),
+                failure: broken.failure,
+            }
+        };
+        let crash = |kind, survivors| Crash { kind, at: point.at, survivors };
+        let killed = point.disk.fork();
+        killed.kill();
+        let kill = crash(CrashKind::Kill, Survivors::Random);
+        watch.start(|| plan_to(self.plan, point.step, &kill, None));
+        self.cycle(point, &killed, point.bounds, (self.nested, false)).map_err(found(kill))?;
+        let mut bounds = point.bounds;
+        bounds.cut();
+        let pending = point.disk.pending();
+        let telling: BTreeSet<_> = pending.few_states().map(sorted).collect();
+        for choice in pending.states(RANDOM_STATES, seed).chain(soiled(&pending)) {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let nested = self.nested && telling.contains(&sorted(choice.clone()));
+            let disk = point.disk.fork();
+            disk.power_cut_with(&choice);
+            let cut = crash(CrashKind::Cut, Survivors::These(choice));
+            watch.start(|| plan_to(self.plan, point.step, &cut, None));
+            self.image(point, &disk, bounds, nested).map_err(found(cut))?;
+        }
+        Ok(())
+    }
+
+    /// Whether an equal image was recovered and what was found is right here, too.
+    fn known(
+        &self,
+        table: &Table,
+        hash: u128,
+        point: &Point,
+        bounds: Bounds,
+        exactly: Option<u64>,
+    ) -> bool {
+        look_up(table, hash).is_some_and(|(head, history)| {
+            (bounds.shown..=point.model.head()).contains(&head)
+                && exactly.is_none_or(|exactly| exactly == head)
+                && point.model.hash_at(head) == history
+        })
+    }
+
+    /// Judges one image; recovers it unless an equal one was.
+    fn image(
+        &self,
+        point: &Point,
+        disk: &SimVfs,
+        bounds: Bounds,
+        nested: bool,
+    ) -> Result<(), Broken> {
+        Counts::add(&self.counts.states);
+        let hash = disk.image_hash();
+        if self.known(&self.seen, hash, point, bounds, None) {
+            return Ok(());
+        }
+        Counts::add(&self.counts.images);
+        let head = self.cycle(point, disk, bounds, (nested, true))?;
+        enter(&self.seen, hash, (head, point.model.hash_at(head)));
+        Ok(())
+    }
+
+    /// A recovery and what must hold after it. `cut` says that the power was cut before: then
+    /// nothing is pending, and every further recovery finds the same.
+    fn cycle(
+        &self,
+        point: &Point,
+        disk: &SimVfs,
+        bounds: Bounds,
+        (nested, cut): (bool, bool),
+    ) -> Result<u64, Broken> {
+        disk.set_op_limit(Some(CYCLE_OPS));
+        disk.set_capture(nested);
+        let hash = disk.image_hash();
+        let captured = std::cell::RefCell::new(Vec::new());
+        let outcome = caught(|| {
+            let head = self.recover(point, disk, bounds, None, &captured)?;
+            self.kept(point, disk, head, hash)?;
+            Ok(head)
+        });
+        let head = flatten(outcome)?;
+        self.within_recovery(point, captured.into_inner(), bounds, (head, cut))?;
+        Ok(head)
+    }
+
+    /// Opens and reads everything; `exactly` when the head is known.
+    fn recover(
+        &self,
+        point: &Point,
+        disk: &SimVfs,
+        bounds: Bounds,
+        exactly: Option<u64>,
+        captured: &std::cell::RefCell<Vec<(u64, SimVfs)>>,
+    ) -> Check<u64> {
+        Counts::add(&self.counts.cycles);
+        let none = Excuses::default();
+        let db = none.take("open", open_for(&self.plan.setup, disk, bounds.created))?;
+        captured.borrow_mut().extend(disk.take_captures());
+        disk.set_capture(false);
+        let head = none.take("head", db.head())?;
+        bounds.judge(head, point.model.head())?;
+        if let Some(exactly) = exactly
+            && head != exactly
+        {
+            let what = format!("head was {exactly}, and after another crash {head}");
+            return fail(Kind::Lost, "recovery of a recovery", what);
+        }
+        everything(&db, &point.model, head, &none)?;
+        Ok(head)
+    }
+
+    /// What was shown survives a power cut; for some images also: a commit is accepted and kept,
+    /// and the database closes and opens clean.
+    fn kept(&self, point: &Point, disk: &SimVfs, head: u64, hash: u128) -> Check {
+        let nothing = CrashChoice::default();
+        let none = Excuses::default();
+        disk.power_cut_with(&nothing);
+        let db = self.reopen(disk, head)?;
+        checked(&db, &none)?;
+        if hash % 4 != 0 {
+            return Ok(());
+        }
+        let mut model = (*point.model).clone();
+        model.truncate(head);
+        let mut draft = Draft::default();
+        let value = Value { seed: 77, len: 33 };
+        draft.apply(&model, &Delta::Put(Key::from("kept"), value));
+        let now = hexxladb::vfs::Vfs::clock(disk).wall_nanos();
+        let put = db.update(|tx| tx.put(b"kept", value.bytes()));
+        none.take("update after a recovery", put)?;
+        if self.plan.setup.buffered {
+            none.take("sync after a recovery", db.sync())?;
+        }
+        drop(db);
+        let head = model.push(&draft, now);
+        disk.power_cut_with(&nothing);
+        let db = self.reopen(disk, head)?;
+        everything(&db, &model, head, &none)?;
+        checked(&db, &none)?;
+        none.take("close", db.close())?;
+        drop(db);
+        disk.power_cut_with(&nothing);
+        let db = self.reopen(disk, head)?;
+        if !db.recovery_report().clean {
+            return fail(Kind::Wrong, "report after a clean close", "not clean");
+        }
+        everything(&db, &model, head, &none)
+    }
+
+    fn reopen(&self, disk: &SimVfs, head: u64) -> Check<Db> {
+        Counts::add(&self.counts.cycles);
+        let none = Excuses::default();
+        let db = none.take("open", open_for(&self.plan.setup, disk, true))?;
+        let found = none.take("head", db.head())?;
+        if found != head {
+            let what = format!("head was {head}, and after a power cut {found}");
+            return fail(Kind::Lost, "reopening", what);
+        }
+        Ok(db)
+    }
+
+    /// Crash states at every file operation of a recovery that found `head`.
+    fn within_recovery(
+        &self,
+        point: &Point,
+        captured: Vec<(u64, SimVfs)>,
+        bounds: Bounds,
+        (head, cut): (u64, bool),
+    ) -> Result<(), Broken> {
+        let Some(start) = captured.first().map(|(index, _)| *index) else { return Ok(()) };
+        let mut cut_bounds = bounds;
+        cut_bounds.cut();
+        for (index, disk) in captured {
+            for choice in disk.pending().few_states() {
+                Counts::add(&self.counts.nested_states);
+                let again = disk.fork();
+                again.power_cut_with(&choice);
+                let hash = again.image_hash();
+                if self.known(&self.seen_nested, hash, point, cut_bounds, cut.then_some(head)) {
+                    continue;
+                }
+                Counts::add(&self.counts.nested_images);
+                again.set_op_limit(Some(CYCLE_OPS));
+                let ignored = std::cell::RefCell::new(Vec::new());
+                let outcome = caught(|| {
+                    self.recover(point, &again, cut_bounds, cut.then_some(head), &ignored)
+                });
+                let found = flatten(outcome).map_err(|broken| Broken {
+                    nested: Some(Crash {
+                        kind: CrashKind::Cut,
+                        at: Some(index - start),
+                        survivors: Survivors::These(choice.clone()),
+                    }),
+                    ..broken
+                })?;
+                enter(&self.seen_nested, hash, (found, point.model.hash_at(found)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn sorted(mut choice: CrashChoice) -> Vec<Kept> {
+    choice.0.sort_unstable();
+    choice.0
+}
+
+/// Each of the last pending sectors as garbage, beside all of the rest and beside none of it.
+fn soiled(pending: &Pending) -> impl Iterator<Item = CrashChoice> {
+    let all = pending.all();
+    let mut sectors: Vec<Kept> =
+        all.0.iter().filter(|kept| matches!(kept, Kept::Sector { .. })).copied().collect();
+    sectors.drain(..sectors.len().saturating_sub(SOILED_SECTORS));
+    sectors.into_iter().flat_map(move |sector| {
+        let garbage = |kept: &Kept| match *kept {
+            Kept::Sector { file, sector, .. } => {
+                Kept::Sector { file, sector, survival: Survival::Garbage(9) }
+            }
+            other => other,
+        };
+        let rest = all.0.iter().map(|kept| if *kept == sector { garbage(kept) } else { *kept });
+        let rest = CrashChoice(rest.collect());
+        let lengths = all.0.iter().filter(|kept| !matches!(kept, Kept::Sector { .. })).copied();
+        let alone = CrashChoice(lengths.chain([garbage(&sector)]).collect());
+        [rest, alone]
+    })
+}
+
+/// A failure, and the crash within the recovery that it took.
+struct Broken {
+    failure: Failure,
+    nested: Option<Crash>,
+}
+
+fn flatten<T>(outcome: Result<Check<T>, String>) -> Result<T, Broken> {
+    let failure = match outcome {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(Stop::Failed(failure))) => *failure,
+        Ok(Err(Stop::Excused)) => {
+            Failure::new(Kind::Error, "an excuse without a fault", "the simulator is wrong")
+        }
+        Err(message) => crate::runner::panic_failure(&message),
+    };
+    Err(Broken { failure, nested: None })
+}

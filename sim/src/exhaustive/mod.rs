@@ -1,0 +1,199 @@
+//! Every crash state at every file operation of short scripts, and again within the recovery.
+//!
+//! A script runs once; a copy of the disk is kept before each modifying file operation. Each
+//! copy yields crash states, each crash state an image of the disk, each image a recovery that
+//! the oracle judges. The recovery's own file operations yield crash states in turn. Images that
+//! hash equal run once; what was found of them is judged anew against the bounds of each place
+//! they appear at.
+
+mod image;
+mod scripts;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use hexxladb::vfs::sim::SimVfs;
+
+use crate::model::Model;
+use crate::op::{Crash, Op, Plan, Read};
+use crate::oracle::{Bounds, Failure};
+use crate::runner::World;
+
+pub use image::{Images, Watch};
+pub use scripts::scripts;
+
+/// A moment at which the script may be interrupted.
+pub struct Point {
+    /// Index of the operation.
+    pub step: usize,
+    /// Modifying file operations of it that were done; `None` after the last operation.
+    pub at: Option<u64>,
+    /// The disk.
+    pub disk: SimVfs,
+    /// What was begun.
+    pub model: Arc<Model>,
+    /// What must be there.
+    pub bounds: Bounds,
+}
+
+/// How much was tried.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Places to crash at in the scripts.
+    pub points: AtomicU64,
+    /// Crash states of them.
+    pub states: AtomicU64,
+    /// Different images of them that were recovered.
+    pub images: AtomicU64,
+    /// Crash states within recoveries.
+    pub nested_states: AtomicU64,
+    /// Different images of them that were recovered.
+    pub nested_images: AtomicU64,
+    /// Crashes that were followed by a recovery and its judgement.
+    pub cycles: AtomicU64,
+    /// How often each probe was reached.
+    pub probes: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl Counts {
+    /// Counts one more.
+    pub fn add(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What the exhaustive mode found wrong.
+#[derive(Debug)]
+pub struct Found {
+    /// A plan that leads there.
+    pub plan: Plan,
+    /// What is wrong.
+    pub failure: Failure,
+}
+
+/// How far to go.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Worker threads.
+    pub threads: usize,
+    /// When to end although points are left; they are visited in an order that spreads.
+    pub deadline: Option<Instant>,
+    /// Crash at the file operations of recoveries, too.
+    pub nested: bool,
+}
+
+/// The points of a script, or the failure of running it without any crash.
+///
+/// # Errors
+/// When the script fails as it stands.
+pub fn points(plan: &Plan) -> Result<Vec<Point>, Found> {
+    let mut world = World::new(plan.setup);
+    let mut points = Vec::new();
+    for (step, op) in plan.ops.iter().enumerate() {
+        let bounds = world.bounds();
+        let before = Arc::new(world.model().clone());
+        let start = world.disk().mutating_ops();
+        world.disk().set_capture(true);
+        let result = world.step(op, None);
+        world.disk().set_capture(false);
+        result.map_err(|failure| Found { plan: plan.clone(), failure })?;
+        // An open forgets what it did not find; during it, all of that may still come to be.
+        let model = match op {
+            Op::Open(_) => before,
+            _ => Arc::new(world.model().clone()),
+        };
+        for (index, disk) in world.disk().take_captures() {
+            // Faults end with the crash: recoveries are to succeed.
+            disk.heal();
+            let (at, model) = (Some(index - start), Arc::clone(&model));
+            points.push(Point { step, at, disk, model, bounds });
+        }
+    }
+    let disk = world.disk().fork();
+    disk.heal();
+    points.push(Point {
+        step: plan.ops.len().saturating_sub(1),
+        at: None,
+        disk,
+        model: Arc::new(world.model().clone()),
+        bounds: world.bounds(),
+    });
+    world.settle().map_err(|failure| Found { plan: plan.clone(), failure })?;
+    Ok(points)
+}
+
+/// Tries a script; stops at the first failure, or when `stop` says so.
+///
+/// # Errors
+/// When a promise is broken.
+pub fn run_script(
+    plan: &Plan,
+    effort: Effort,
+    counts: &Counts,
+    watches: &[Watch],
+    stop: &AtomicBool,
+) -> Result<(), Box<Found>> {
+    let points = points(plan).map_err(Box::new)?;
+    let images = Images::new(plan, effort.nested, counts);
+    let order = spread(points.len());
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(None);
+    std::thread::scope(|scope| {
+        for watch in watches.iter().take(effort.threads) {
+            scope.spawn(|| {
+                while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let late = effort.deadline.is_some_and(|deadline| Instant::now() > deadline);
+                    if late || stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let point = &points[index];
+                    Counts::add(&counts.points);
+                    if let Err(broken) = images.crash_at(point, index as u64, watch, stop) {
+                        stop.store(true, Ordering::Relaxed);
+                        if let Ok(mut found) = found.lock() {
+                            found.get_or_insert(broken);
+                        }
+                        break;
+                    }
+                }
+                watch.rest();
+                // Probes count by thread.
+                if let Ok(mut probes) = counts.probes.lock() {
+                    for (probe, count) in hexxladb::probe::take() {
+                        *probes.entry(probe).or_default() += count;
+                    }
+                }
+            });
+        }
+    });
+    match found.into_inner() {
+        Ok(Some(broken)) => Err(Box::new(broken)),
+        _ => Ok(()),
+    }
+}
+
+
+/// Indices below `count`, far ones after one another: an early end has seen something of each
+/// part.
+fn spread(count: usize) -> Vec<usize> {
+    let bits = usize::BITS - count.leading_zeros();
+    let reversed = |index: usize| index.reverse_bits().wrapping_shr(usize::BITS - bits.max(1));
+    (0..1_usize << bits).map(reversed).filter(|index| *index < count).collect()
+}
+
+/// The plan that leads to a crash, and to one in the recovery from it.
+#[must_use]
+pub fn plan_to(plan: &Plan, step: usize, crash: &Crash, nested: Option<&Crash>) -> Plan {
+    let mut ops = plan.ops[..=step].to_vec();
+    ops.push(Op::Crash(crash.clone()));
+    if ops.iter().any(|op| matches!(op, Op::Fault(_) | Op::Free(_))) {
+        ops.push(Op::Heal);
+    }
+    if let Some(nested) = nested {
+        ops.extend([Op::Open(crate::op::Open::default()), Op::Crash(nested.clone())]);
+    }
+    ops.extend([Op::Open(crate::op::Open::default()), Op::Read(Read::All)]);
+    Plan { comment: Vec::new(), setup: plan.setup, ops }
+}

@@ -1,0 +1,243 @@
+//! The short scripts of the exhaustive mode, each around one thing that writes.
+
+use crate::op::Plan;
+
+/// Name and plan of every script.
+///
+/// # Panics
+/// When a script does not parse: they are part of the program.
+#[must_use]
+pub fn scripts() -> Vec<(&'static str, Plan)> {
+    SCRIPTS
+        .iter()
+        .map(|(name, text)| match text.trim_start().parse() {
+            Ok(plan) => (*name, plan),
+            Err(error) => panic!("script {name}: {error}"),
+        })
+        .collect()
+}
+
+const SCRIPTS: &[(&str, &str)] = &[
+    (
+        "create",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         drop
+         open
+         close",
+    ),
+    (
+        "commit",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: put a 1x10
+         clock step 1000
+         update ok: put b 2x40; put a 3x12; put_cell 0,0 4x30; note 20
+         clock step -500
+         update ok: delete a; put_cell 1,-1 5x8; delete_cell 0,0
+         update fail: put c 6x10
+         update ok: put c 7x300; time 1704067300000000000",
+    ),
+    (
+        "split",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: fill k 0 4 1x60
+         update ok: fill k 4 4 5x60
+         update ok: fill k 8 8 9x60
+         checkpoint
+         update ok: fill k 2 8 20x90; put_cell 0,0 3x60; put_cell 1,0 4x60
+         update ok: fill j 0 12 30x50",
+    ),
+    (
+        "merge",
+        "setup page=512 cache=16384 checkpoint=16384 mvcc=no
+         open
+         update ok: fill k 0 30 1x60
+         checkpoint
+         update ok: clear k 4 10
+         checkpoint
+         update ok: clear k 0 28
+         checkpoint
+         update ok: clear k 0 30; put a 1x5",
+    ),
+    (
+        "overflow",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: put a 1x1500; put b 2x20
+         checkpoint
+         update ok: put a 3x3000; put_cell 2,2 4x900
+         checkpoint
+         update ok: delete a; put b 5x700",
+    ),
+    (
+        "large",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: put a 1x10
+         update ok: fill big 0 160 1x120
+         update fail: fill big 40 160 500x120
+         update ok: put a 2x10
+         begin
+         fill other 0 150 900x120
+         abandon
+         update ok: put b 3x10",
+    ),
+    (
+        "checkpoint",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: fill k 0 6 1x40
+         checkpoint
+         update ok: put k00002 9x50; put_cell 0,1 8x20
+         checkpoint
+         update ok: delete k00003
+         checkpoint
+         checkpoint
+         update ok: put z 3x100",
+    ),
+    (
+        "recycle",
+        "setup page=512 cache=65536 checkpoint=16384
+         open
+         update ok: put a 1x3000
+         update ok: put a 2x3000; put b 3x3000
+         update ok: put a 4x3500
+         update ok: put b 5x3900
+         update ok: put a 6x3500
+         update ok: put c 7x3500
+         update ok: put a 8x3500
+         update ok: put c 9x3500
+         update ok: put a 10x30
+         update ok: put b 11x3500
+         update ok: put a 12x3500",
+    ),
+    (
+        "close",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: put a 1x10; put_cell 0,0 1x10
+         close
+         open
+         update ok: put b 2x10
+         close",
+    ),
+    (
+        "reopen",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: put a 1x10
+         drop
+         open
+         update ok: put b 2x10
+         crash kill
+         open
+         update ok: put c 3x10; delete a
+         crash kill
+         open read_only
+         drop
+         open
+         update ok: put d 4x10",
+    ),
+    (
+        "pipeline",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: put a 1x10
+         begin
+         put a 2x20
+         pipeline 0
+         begin
+         put b 3x20
+         pipeline 1
+         begin
+         put c 4x20
+         pipeline 2
+         wait 1
+         update ok: get a
+         begin
+         put d 5x9
+         pipeline 3
+         update fail: get d
+         wait 2",
+    ),
+    (
+        "failed_sync_keep",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: put a 1x10
+         fault 0 sync eio-keep
+         update ok: put a 2x20
+         update ok: put b 3x20
+         drop
+         open
+         update ok: put c 4x20
+         fault 0 sync eio-keep
+         checkpoint
+         crash kill
+         open
+         update ok: put d 5x20",
+    ),
+    (
+        "failed_sync_revert",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: put a 1x10
+         fault 0 sync eio-revert
+         update ok: put a 2x20
+         update ok: put b 3x20
+         drop
+         open
+         update ok: put c 4x20
+         fault 0 sync eio-revert
+         checkpoint
+         drop
+         open
+         update ok: put d 5x20",
+    ),
+    (
+        "no_space",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: put a 1x10
+         free 4
+         update ok: put a 2x3500
+         update ok: put b 3x3500
+         update ok: put c 4x3500
+         update ok: put d 5x3500
+         update ok: put a 6x3500
+         checkpoint
+         update ok: put b 7x20
+         free all
+         update ok: put c 8x20
+         checkpoint
+         update ok: put d 9x20",
+    ),
+    (
+        "version_one",
+        "setup page=512 cache=16384 checkpoint=16384 mvcc=no
+         open
+         update ok: put a 1x10; put_cell 0,0 2x20
+         update ok: put a 3x600; put b 4x10
+         checkpoint
+         update ok: delete a; delete_cell 0,0
+         close
+         open
+         update ok: put a 5x10",
+    ),
+    (
+        "buffered",
+        "setup page=512 cache=16384 checkpoint=16384 durability=buffered
+         open
+         update ok: put a 1x10
+         update ok: put b 2x10
+         sync
+         update ok: put a 3x10
+         update ok: put c 4x600
+         checkpoint
+         update ok: put d 5x10
+         update ok: put e 6x10
+         close",
+    ),
+];

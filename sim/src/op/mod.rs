@@ -1,0 +1,358 @@
+//! Operations as plain data, and the plans made of them.
+//!
+//! A plan is everything a run needs: the setup of the database and its disk, and a list of
+//! operations. It has a text form, one operation per line, that is written when a run fails,
+//! kept in `corpus/plans` and replayed for ever. Any list of operations is a valid plan: one
+//! that makes no sense where it stands (a commit without a transaction) does nothing, so that
+//! lines can be struck out one by one.
+
+mod data;
+mod parse;
+mod print;
+
+use hexxladb::vfs::sim::{CrashChoice, Fault};
+
+pub use data::{Key, Pos, Value, note_text};
+pub use parse::ParseError;
+
+/// A number that names one of several pending commits, snapshots or stashed copies.
+pub type Slot = u8;
+
+/// A change or a read inside a write transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// Puts a raw record.
+    Put(Key, Value),
+    /// Deletes a raw record.
+    Delete(Key),
+    /// Puts a cell made from the value.
+    PutCell(Pos, Value),
+    /// Deletes a cell.
+    DeleteCell(Pos),
+    /// Puts `count` raw records at numbered keys under one stem.
+    Fill {
+        /// What the keys start with.
+        stem: Key,
+        /// Number of the first key.
+        from: u32,
+        /// How many.
+        count: u32,
+        /// The first value; each next one has the next seed.
+        value: Value,
+    },
+    /// Deletes `count` raw records at numbered keys under one stem.
+    Clear {
+        /// What the keys start with.
+        stem: Key,
+        /// Number of the first key.
+        from: u32,
+        /// How many.
+        count: u32,
+    },
+    /// Sets a note of so many bytes.
+    Note(u32),
+    /// Sets the commit time in nanoseconds.
+    Time(i64),
+    /// Reads a raw record through the transaction.
+    Get(Key),
+    /// Reads a cell through the transaction.
+    GetCell(Pos),
+    /// Reads everything through the transaction, both ways.
+    Scan,
+}
+
+/// How the closure given to `update` ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With `Ok`.
+    Ok,
+    /// With an error of its own.
+    Fail,
+    /// With a panic.
+    Panic,
+}
+
+/// Something to read from the newest state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Every retained snapshot, by every way, with counters and histories.
+    All,
+    /// One raw record.
+    Get(Key),
+    /// One cell.
+    GetCell(Pos),
+    /// The snapshot at a sequence, which may lie in the future.
+    At(u64),
+    /// The snapshot at a time.
+    Time(i64),
+    /// The first `limit` raw records of a range, from the front and from the back.
+    Range {
+        /// Inclusive start.
+        from: Key,
+        /// Exclusive end.
+        to: Key,
+        /// Records to take.
+        limit: u32,
+    },
+    /// Raw records that share a prefix.
+    Prefix(Key),
+    /// The first `limit` cells between two coordinates in Morton order.
+    Cells {
+        /// Inclusive start.
+        from: Pos,
+        /// Inclusive end.
+        to: Pos,
+        /// Cells to take.
+        limit: u32,
+    },
+    /// Every version of a raw record.
+    History(Key),
+    /// Every version of a cell.
+    HistoryCell(Pos),
+    /// Commits of a range of sequences, both ends inclusive.
+    Commits(u64, u64),
+    /// Counters against a recount.
+    Stats,
+}
+
+/// How a handle is opened; what is not named comes from the setup.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Open {
+    /// Read-only.
+    pub read_only: bool,
+    /// Durability, when not the setup's.
+    pub buffered: Option<bool>,
+    /// Cache budget, when not the setup's.
+    pub cache_bytes: Option<u64>,
+    /// Checkpoint threshold, when not the setup's.
+    pub checkpoint_bytes: Option<u64>,
+}
+
+/// A persisted option that disagrees with the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// The other format version.
+    Mvcc,
+    /// Another page size.
+    PageSize,
+}
+
+/// How a process or a machine stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CrashKind {
+    /// The process is gone; what it wrote is still in the file system's cache.
+    Kill,
+    /// The power is gone.
+    Cut,
+    /// The power is gone and the sector being written holds garbage.
+    Hostile,
+}
+
+/// Which of the un-synced bytes a power cut leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Survivors {
+    /// Chosen by the disk's own random numbers.
+    Random,
+    /// Exactly these.
+    These(CrashChoice),
+}
+
+/// A crash, after the operation before it or in its midst.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// How.
+    pub kind: CrashKind,
+    /// Before which modifying file operation of the operation before it (from 0); `None` after
+    /// the last.
+    pub at: Option<u64>,
+    /// What survives.
+    pub survivors: Survivors,
+}
+
+/// Which files to bring back from a stashed copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Files {
+    /// The primary alone.
+    Primary,
+    /// The log alone.
+    Log,
+    /// Both.
+    Both,
+}
+
+/// Damage to the files of a database that nobody has open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// The log ends here.
+    CutLog(u64),
+    /// Bytes of the log read zero.
+    ZeroLog {
+        /// First byte.
+        from: u64,
+        /// Byte after the last.
+        to: u64,
+    },
+    /// Bytes of the log appear a second time.
+    RepeatLog {
+        /// First byte.
+        from: u64,
+        /// Byte after the last.
+        to: u64,
+        /// Where they appear again.
+        at: u64,
+    },
+    /// The log is not there.
+    RemoveLog,
+    /// Bits of a byte of the primary flip.
+    RotPrimary {
+        /// The byte.
+        offset: u64,
+        /// The bits.
+        mask: u8,
+    },
+    /// Bits of a byte of the log flip.
+    RotLog {
+        /// The byte.
+        offset: u64,
+        /// The bits.
+        mask: u8,
+    },
+}
+
+/// What the clock does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockMove {
+    /// Goes on by so many nanoseconds, or back when negative.
+    Step(i64),
+    /// Stands still: later steps forward have no effect.
+    Stop,
+    /// Runs again.
+    Run,
+}
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Opens the database.
+    Open(Open),
+    /// Opens it with a persisted option that disagrees.
+    OpenWrong(Wrong),
+    /// Opens it once more while it is open.
+    SecondOpen {
+        /// Read-only.
+        read_only: bool,
+    },
+    /// Closes the handle.
+    Close,
+    /// Drops the handle and all that hangs on it.
+    Drop,
+    /// `Db::sync`.
+    Sync,
+    /// `Db::checkpoint`.
+    Checkpoint,
+    /// `Db::check`.
+    Check,
+    /// Begins a write transaction.
+    Begin,
+    /// Changes or reads in the open write transaction.
+    Do(Edit),
+    /// Commits it and waits.
+    Commit,
+    /// Commits it without waiting.
+    Pipeline(Slot),
+    /// Waits for a commit that was not waited for.
+    Wait(Slot),
+    /// Drops a pending commit without waiting.
+    Forget(Slot),
+    /// Rolls the open write transaction back.
+    Rollback,
+    /// Drops the open write transaction.
+    Abandon,
+    /// A whole transaction by closure.
+    Update(End, Vec<Edit>),
+    /// Bulk write of numbered cells along a line.
+    PutCells {
+        /// First coordinate; the others follow along q.
+        from: Pos,
+        /// How many.
+        count: u32,
+        /// Cells per transaction.
+        batch: u32,
+        /// The first value; each next one has the next seed.
+        value: Value,
+    },
+    /// Reads the newest state.
+    Read(Read),
+    /// Takes a snapshot: the newest, or at a sequence.
+    Snap(Slot, Option<u64>),
+    /// Reads a snapshot that is held.
+    ReadSnap(Slot),
+    /// Drops a snapshot.
+    DropSnap(Slot),
+    /// Moves the clock.
+    Clock(ClockMove),
+    /// A fault at a file operation from here on; its `at` counts from here.
+    Fault(Fault),
+    /// All faults stop.
+    Heal,
+    /// So many free sectors, or no limit.
+    Free(Option<u64>),
+    /// The process or the machine stops.
+    Crash(Crash),
+    /// Copies both files aside.
+    Stash(Slot),
+    /// Brings copies back while nobody has the database open.
+    Restore(Slot, Files),
+    /// Damages files while nobody has the database open.
+    Damage(Damage),
+}
+
+/// The database and the disk of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setup {
+    /// Page size in bytes.
+    pub page_bytes: u32,
+    /// Log segment size in bytes.
+    pub segment_bytes: u32,
+    /// Cache budget in bytes.
+    pub cache_bytes: u64,
+    /// Log size at which a checkpoint starts, in bytes.
+    pub checkpoint_bytes: u64,
+    /// Largest value in bytes.
+    pub max_value_bytes: u32,
+    /// Format v2.
+    pub mvcc: bool,
+    /// Buffered durability.
+    pub buffered: bool,
+    /// Size of what the disk writes atomically.
+    pub sector_bytes: u32,
+    /// Seed of the disk's random numbers.
+    pub disk_seed: u64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            page_bytes: 512,
+            segment_bytes: 16 << 10,
+            cache_bytes: 64 << 10,
+            checkpoint_bytes: 32 << 10,
+            max_value_bytes: 16 << 10,
+            mvcc: true,
+            buffered: false,
+            sector_bytes: 512,
+            disk_seed: 1,
+        }
+    }
+}
+
+/// A setup and the operations that run on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What it found, and how: lines of comment without their `#`.
+    pub comment: Vec<String>,
+    /// The database and the disk.
+    pub setup: Setup,
+    /// The operations.
+    pub ops: Vec<Op>,
+}

@@ -1,0 +1,196 @@
+//! The text form of plans: writing.
+
+use std::fmt::{self, Display};
+
+use super::{
+    ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Op, Open, Plan, Read, Setup, Survivors,
+    Wrong,
+};
+
+impl Display for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Edit::Put(key, value) => write!(f, "put {key} {value}"),
+            Edit::Delete(key) => write!(f, "delete {key}"),
+            Edit::PutCell(pos, value) => write!(f, "put_cell {pos} {value}"),
+            Edit::DeleteCell(pos) => write!(f, "delete_cell {pos}"),
+            Edit::Fill { stem, from, count, value } => {
+                write!(f, "fill {stem} {from} {count} {value}")
+            }
+            Edit::Clear { stem, from, count } => write!(f, "clear {stem} {from} {count}"),
+            Edit::Note(bytes) => write!(f, "note {bytes}"),
+            Edit::Time(nanos) => write!(f, "time {nanos}"),
+            Edit::Get(key) => write!(f, "get {key}"),
+            Edit::GetCell(pos) => write!(f, "get_cell {pos}"),
+            Edit::Scan => f.write_str("scan"),
+        }
+    }
+}
+
+impl Display for Read {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("read ")?;
+        match self {
+            Read::All => f.write_str("all"),
+            Read::Get(key) => write!(f, "get {key}"),
+            Read::GetCell(pos) => write!(f, "get_cell {pos}"),
+            Read::At(seq) => write!(f, "at {seq}"),
+            Read::Time(nanos) => write!(f, "time {nanos}"),
+            Read::Range { from, to, limit } => write!(f, "range {from} {to} {limit}"),
+            Read::Prefix(prefix) => write!(f, "prefix {prefix}"),
+            Read::Cells { from, to, limit } => write!(f, "cells {from} {to} {limit}"),
+            Read::History(key) => write!(f, "history {key}"),
+            Read::HistoryCell(pos) => write!(f, "history_cell {pos}"),
+            Read::Commits(from, to) => write!(f, "commits {from} {to}"),
+            Read::Stats => f.write_str("stats"),
+        }
+    }
+}
+
+impl Display for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("open")?;
+        if self.read_only {
+            f.write_str(" read_only")?;
+        }
+        if let Some(buffered) = self.buffered {
+            write!(f, " durability={}", durability(buffered))?;
+        }
+        if let Some(bytes) = self.cache_bytes {
+            write!(f, " cache={bytes}")?;
+        }
+        if let Some(bytes) = self.checkpoint_bytes {
+            write!(f, " checkpoint={bytes}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Crash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            CrashKind::Kill => "crash kill",
+            CrashKind::Cut => "crash cut",
+            CrashKind::Hostile => "crash hostile",
+        })?;
+        if let Some(at) = self.at {
+            write!(f, " at {at}")?;
+        }
+        if let Survivors::These(choice) = &self.survivors {
+            write!(f, " keep {choice}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Damage::CutLog(len) => write!(f, "damage cut_log {len}"),
+            Damage::ZeroLog { from, to } => write!(f, "damage zero_log {from} {to}"),
+            Damage::RepeatLog { from, to, at } => write!(f, "damage repeat_log {from} {to} {at}"),
+            Damage::RemoveLog => f.write_str("damage remove_log"),
+            Damage::RotPrimary { offset, mask } => write!(f, "damage rot_primary {offset} {mask}"),
+            Damage::RotLog { offset, mask } => write!(f, "damage rot_log {offset} {mask}"),
+        }
+    }
+}
+
+impl Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Op::Open(open) => open.fmt(f),
+            Op::OpenWrong(Wrong::Mvcc) => f.write_str("open_wrong mvcc"),
+            Op::OpenWrong(Wrong::PageSize) => f.write_str("open_wrong page_size"),
+            Op::SecondOpen { read_only: false } => f.write_str("second_open"),
+            Op::SecondOpen { read_only: true } => f.write_str("second_open read_only"),
+            Op::Close => f.write_str("close"),
+            Op::Drop => f.write_str("drop"),
+            Op::Sync => f.write_str("sync"),
+            Op::Checkpoint => f.write_str("checkpoint"),
+            Op::Check => f.write_str("check"),
+            Op::Begin => f.write_str("begin"),
+            Op::Do(edit) => edit.fmt(f),
+            Op::Commit => f.write_str("commit"),
+            Op::Pipeline(slot) => write!(f, "pipeline {slot}"),
+            Op::Wait(slot) => write!(f, "wait {slot}"),
+            Op::Forget(slot) => write!(f, "forget {slot}"),
+            Op::Rollback => f.write_str("rollback"),
+            Op::Abandon => f.write_str("abandon"),
+            Op::Update(end, edits) => update(f, *end, edits),
+            Op::PutCells { from, count, batch, value } => {
+                write!(f, "put_cells {from} {count} {batch} {value}")
+            }
+            Op::Read(read) => read.fmt(f),
+            Op::Snap(slot, None) => write!(f, "snap {slot}"),
+            Op::Snap(slot, Some(seq)) => write!(f, "snap {slot} {seq}"),
+            Op::ReadSnap(slot) => write!(f, "read_snap {slot}"),
+            Op::DropSnap(slot) => write!(f, "drop_snap {slot}"),
+            Op::Clock(ClockMove::Step(nanos)) => write!(f, "clock step {nanos}"),
+            Op::Clock(ClockMove::Stop) => f.write_str("clock stop"),
+            Op::Clock(ClockMove::Run) => f.write_str("clock run"),
+            Op::Fault(fault) => fault.fmt(f),
+            Op::Heal => f.write_str("heal"),
+            Op::Free(None) => f.write_str("free all"),
+            Op::Free(Some(sectors)) => write!(f, "free {sectors}"),
+            Op::Crash(crash) => crash.fmt(f),
+            Op::Stash(slot) => write!(f, "stash {slot}"),
+            Op::Restore(slot, Files::Primary) => write!(f, "restore {slot} primary"),
+            Op::Restore(slot, Files::Log) => write!(f, "restore {slot} log"),
+            Op::Restore(slot, Files::Both) => write!(f, "restore {slot} both"),
+            Op::Damage(damage) => damage.fmt(f),
+        }
+    }
+}
+
+fn update(f: &mut fmt::Formatter<'_>, end: End, edits: &[Edit]) -> fmt::Result {
+    f.write_str(match end {
+        End::Ok => "update ok",
+        End::Fail => "update fail",
+        End::Panic => "update panic",
+    })?;
+    for (index, edit) in edits.iter().enumerate() {
+        write!(f, "{} {edit}", if index == 0 { ":" } else { ";" })?;
+    }
+    Ok(())
+}
+
+const fn durability(buffered: bool) -> &'static str {
+    if buffered { "buffered" } else { "sync" }
+}
+
+impl Display for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "setup page={} segment={} cache={} checkpoint={} max_value={} mvcc={} durability={} \
+             sector={} seed={}",
+            self.page_bytes,
+            self.segment_bytes,
+            self.cache_bytes,
+            self.checkpoint_bytes,
+            self.max_value_bytes,
+            if self.mvcc { "yes" } else { "no" },
+            durability(self.buffered),
+            self.sector_bytes,
+            self.disk_seed,
+        )
+    }
+}
+
+impl Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.comment {
+            if line.is_empty() {
+                writeln!(f, "#")?;
+            } else {
+                writeln!(f, "# {line}")?;
+            }
+        }
+        writeln!(f, "{}", self.setup)?;
+        for op in &self.ops {
+            writeln!(f, "{op}")?;
+        }
+        Ok(())
+    }
+}

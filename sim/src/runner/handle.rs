@@ -1,0 +1,319 @@
+//! Opening and closing, and what holds of a handle as a whole.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hexxladb::vfs::sim::SimVfs;
+use hexxladb::{Db, Durability, Error, Options};
+
+use super::{PRIMARY, Session, World};
+use crate::op::{ClockMove, Open, Setup, Wrong};
+use crate::oracle::{Check, Kind, Stop, brief, checked, everything, fail, media_faults, same, sync_faults};
+
+/// Options for a handle; the persisted ones only where the file may be new.
+fn options(setup: &Setup, open: Open, created: bool) -> Options {
+    let buffered = open.buffered.unwrap_or(setup.buffered);
+    let options = Options::new()
+        .cache_bytes(open.cache_bytes.unwrap_or(setup.cache_bytes))
+        .checkpoint_wal_bytes(open.checkpoint_bytes.unwrap_or(setup.checkpoint_bytes))
+        .durability(if buffered { Durability::Buffered } else { Durability::Sync })
+        .read_only(open.read_only)
+        .small_limits(setup.segment_bytes);
+    if created {
+        return options.create_if_missing(false);
+    }
+    options.mvcc(setup.mvcc).page_size(setup.page_bytes).max_value_bytes(setup.max_value_bytes)
+}
+
+/// Opens the database on a disk, for writing.
+///
+/// # Errors
+/// The engine's.
+pub fn open_for(setup: &Setup, disk: &SimVfs, created: bool) -> Result<Db, Error> {
+    Db::open_with(Arc::new(disk.clone()), PRIMARY, options(setup, Open::default(), created))
+}
+
+impl World {
+    pub(super) fn options(&self, open: Open) -> Options {
+        options(&self.setup, open, self.bounds.created)
+    }
+
+    pub(super) fn open_on(&self, disk: &SimVfs, options: Options) -> Result<Db, Error> {
+        Db::open_with(Arc::new(disk.clone()), PRIMARY, options)
+    }
+
+    pub(super) fn open(&mut self, open: Open) -> Check {
+        if self.session.is_some() || self.dead {
+            return Ok(());
+        }
+        let untouched = open.read_only.then(|| self.disk.view_hash());
+        let opened = self.open_on(&self.disk, self.options(open));
+        if self.disk.crashed().is_some() {
+            return Err(Stop::Excused);
+        }
+        let db = match opened {
+            Ok(db) => db,
+            Err(error) => return self.refused(open, &error),
+        };
+        let session = Session {
+            tx: None,
+            waiting: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            db: db.clone(),
+            read_only: open.read_only,
+            buffered: open.buffered.unwrap_or(self.setup.buffered),
+            opened_at: 0,
+            unknown: false,
+            base: self.disk.fired(),
+        };
+        self.session = Some(session);
+        self.recovered(&db, open.read_only)?;
+        if self.undisturbed() && untouched.is_some_and(|hash| hash != self.disk.view_hash()) {
+            return fail(Kind::Touched, "read-only open", "a file has changed");
+        }
+        let excuses = self.excuses();
+        let head = self.session.as_ref().map_or(0, |session| session.opened_at);
+        everything(&db, &self.model, head, &excuses)
+    }
+
+    /// An open that failed.
+    fn refused(&mut self, open: Open, error: &Error) -> Check {
+        let excuses = self.excuses();
+        let missing =
+            matches!(error, Error::DatabaseMissing { .. } | Error::NotADatabase { .. });
+        if open.read_only && missing && !self.bounds.created {
+            return Ok(());
+        }
+        if matches!(error, Error::Io(_)) && excuses.cover(error) {
+            return Err(Stop::Excused);
+        }
+        // The medium is damaged and the engine says so. With transient damage (a stale read) a
+        // second try may do better, but nothing promises it.
+        self.dead = excuses.damaged() && excuses.cover(error);
+        Err(excuses.stop("open", error))
+    }
+
+    /// Judges what an open found and takes it for the truth.
+    fn recovered(&mut self, db: &Db, read_only: bool) -> Check {
+        let excuses = self.excuses();
+        let found = excuses.take("head", db.head())?;
+        self.note(&format!("opened at {found}"));
+        let report = db.recovery_report().clone();
+        if excuses.damaged() && found < self.bounds.shown {
+            // The one exception: damaged frames at the log's very end. Rot leaves bytes to
+            // report; a lost write leaves nothing.
+            self.tally.exceptions += 1;
+            self.bounds.shown = found;
+            self.bounds.durable = self.bounds.durable.min(found);
+        } else {
+            self.bounds.judge(found, self.model.head())?;
+        }
+        same("format version", &db.format_version(), &if self.setup.mvcc { 2 } else { 1 })?;
+        if self.closed && !excuses.damaged() {
+            let found_report = (report.clean, report.frames_replayed, report.frames_discarded);
+            same("report after a clean close", &found_report, &(true, 0, 0))?;
+            same("head after a clean close", &found, &self.model.head())?;
+        }
+        if let Some(session) = &mut self.session {
+            session.opened_at = found;
+        }
+        if self.crashed {
+            self.tally.recoveries += 1;
+            self.crashed = false;
+        }
+        if read_only {
+            self.bounds.show(found, !self.bounds.tainted);
+            return Ok(());
+        }
+        self.model.truncate(found);
+        self.bounds.show(found, true);
+        self.bounds.created = true;
+        self.bounds.tainted = false;
+        self.closed = false;
+        Ok(())
+    }
+
+    pub(super) fn open_wrong(&mut self, wrong: Wrong) -> Check {
+        if self.session.is_some() || self.dead || !self.bounds.created {
+            return Ok(());
+        }
+        let options = self.options(Open::default());
+        let options = match wrong {
+            Wrong::Mvcc => options.mvcc(!self.setup.mvcc),
+            Wrong::PageSize => options.page_size(self.setup.page_bytes * 2),
+        };
+        match self.open_on(&self.disk, options) {
+            Err(Error::OptionMismatch { .. } | Error::MigrationRequired { .. }) => Ok(()),
+            Err(error) => Err(self.excuses().stop("open with a wrong option", &error)),
+            Ok(_) => fail(Kind::Accepted, "open with a wrong option", wrong_name(wrong)),
+        }
+    }
+
+    pub(super) fn second_open(&mut self, read_only: bool) -> Check {
+        let Some(session) = &self.session else { return Ok(()) };
+        let (both_read, head) = (session.read_only && read_only, session.opened_at);
+        let view = self.disk.view_hash();
+        let opened = self.open_on(&self.disk, self.options(Open { read_only, ..Open::default() }));
+        if self.disk.crashed().is_some() {
+            return Err(Stop::Excused);
+        }
+        match opened {
+            Ok(db) if both_read => {
+                same("head of a second reader", &self.excuses().take("head", db.head())?, &head)?;
+            }
+            Ok(_) => return fail(Kind::Accepted, "second open", "two handles on one database"),
+            Err(Error::DatabaseLocked { .. }) if !both_read => {
+                self.tally.fault("second opener");
+            }
+            Err(error) => return Err(self.excuses().stop("second open", &error)),
+        }
+        if self.undisturbed() && self.disk.view_hash() != view {
+            return fail(Kind::Touched, "second open", "a file has changed");
+        }
+        Ok(())
+    }
+
+    /// Whether no fault of this step has itself changed what reads see.
+    fn undisturbed(&self) -> bool {
+        let now = self.disk.fired();
+        let changes = |fired| sync_faults(fired) + media_faults(fired);
+        changes(&now) == changes(&self.before)
+    }
+
+    pub(super) fn close(&mut self) -> Check {
+        let Some(session) = &self.session else { return Ok(()) };
+        let result = session.db.close();
+        if session.tx.is_some() {
+            return match result {
+                Err(Error::CloseInTransaction) => Ok(()),
+                other => fail(Kind::Accepted, "close in a transaction", brief(&other)),
+            };
+        }
+        if self.disk.crashed().is_some() {
+            return Err(Stop::Excused);
+        }
+        let excuses = self.excuses();
+        let refuse = self.must_not_acknowledge();
+        let Some(session) = self.session.take() else { return Ok(()) };
+        match result {
+            Ok(()) if refuse => {
+                // Nothing is promised, and nothing more can be asked of it.
+                self.bounds.tainted = true;
+            }
+            Ok(()) => {
+                self.closed_answers(&session)?;
+                if !session.read_only {
+                    self.bounds.show(self.model.head(), true);
+                    self.closed = true;
+                }
+            }
+            Err(error) => {
+                self.bounds.tainted = true;
+                self.session = Some(session);
+                let stop = excuses.stop("close", &error);
+                self.drop_session()?;
+                return Err(stop);
+            }
+        }
+        drop(session);
+        Ok(())
+    }
+
+    /// What a closed handle must answer.
+    fn closed_answers(&self, session: &Session) -> Check {
+        let db = &session.db;
+        if let Err(error) = db.close() {
+            return fail(Kind::Error, "close of a closed handle", error.to_string());
+        }
+        let mut calls = vec![
+            ("view after close", db.view(|_| Ok::<_, Error>(())).err()),
+            ("begin_write after close", db.begin_write().err()),
+            ("snapshot after close", db.snapshot().err()),
+        ];
+        for (_, snapshot) in session.snapshots.values() {
+            calls.push(("snapshot of a closed database", snapshot.get(b"k").err()));
+        }
+        for (call, error) in calls {
+            if !matches!(error, Some(Error::DatabaseClosed)) {
+                let what = format!("{}, expected DatabaseClosed", brief(&error));
+                return fail(Kind::Accepted, call, what);
+            }
+        }
+        Ok(())
+    }
+
+    /// The handle goes without a close; what hangs on it goes first.
+    pub(super) fn drop_session(&mut self) -> Check {
+        self.bounds.tainted |= self.session.as_ref().is_some_and(|session| {
+            sync_faults(&self.disk.fired()) > sync_faults(&session.base)
+        });
+        drop(self.session.take());
+        Ok(())
+    }
+
+    pub(super) fn sync(&mut self) -> Check {
+        let Some(session) = self.session.as_ref().filter(|session| !session.read_only) else {
+            return Ok(());
+        };
+        let result = session.db.sync();
+        let excuses = self.excuses();
+        if self.disk.crashed().is_some() {
+            return Err(Stop::Excused);
+        }
+        excuses.take("sync", result)?;
+        if self.must_not_acknowledge() && self.model.head() > self.bounds.durable {
+            return fail(Kind::Accepted, "sync after a failed sync", "Ok");
+        }
+        self.bounds.show(self.model.head(), true);
+        Ok(())
+    }
+
+    pub(super) fn checkpoint(&mut self) -> Check {
+        let Some(session) =
+            self.session.as_ref().filter(|session| !session.read_only && session.tx.is_none())
+        else {
+            return Ok(());
+        };
+        let result = session.db.checkpoint();
+        let excuses = self.excuses();
+        if self.disk.crashed().is_some() {
+            return Err(Stop::Excused);
+        }
+        excuses.take("checkpoint", result)?;
+        if self.must_not_acknowledge() && self.bounds.shown > self.bounds.durable {
+            return fail(Kind::Accepted, "checkpoint after a failed sync", "Ok");
+        }
+        self.bounds.sync();
+        Ok(())
+    }
+
+    pub(super) fn check(&mut self) -> Check {
+        let Some(session) = self.session.as_ref().filter(|session| session.tx.is_none()) else {
+            return Ok(());
+        };
+        checked(&session.db, &self.excuses())
+    }
+
+    pub(super) fn move_clock(&mut self, clock: ClockMove) -> Check {
+        match clock {
+            ClockMove::Stop => {
+                self.stopped_clock = true;
+                self.tally.fault("clock stands still");
+            }
+            ClockMove::Run => self.stopped_clock = false,
+            ClockMove::Step(_) if self.stopped_clock => {}
+            ClockMove::Step(nanos) => {
+                self.disk.step_clock(nanos);
+                self.tally.fault(if nanos < 0 { "clock steps back" } else { "clock goes ahead" });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wrong_name(wrong: Wrong) -> &'static str {
+    match wrong {
+        Wrong::Mvcc => "mvcc",
+        Wrong::PageSize => "page_size",
+    }
+}

@@ -1,0 +1,416 @@
+//! Draws the next operation of a run from where the run stands.
+
+use crate::faults::damage;
+use crate::op::{ClockMove, Crash, Edit, End, Files, Key, Op, Open, Pos, Read, Value, Wrong};
+use crate::random::Random;
+use crate::runner::View;
+use crate::swarm::Profile;
+
+/// A kind of operation that a run may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// Raw records.
+    Raw,
+    /// Cells.
+    Cells,
+    /// Deletes of either.
+    Deletes,
+    /// Values that need pages of their own.
+    Overflow,
+    /// Transactions larger than the cache, and many deletes.
+    Bulk,
+    /// Notes and commit times.
+    Notes,
+    /// Records and keys that must be refused.
+    Refused,
+    /// Transactions held across other operations.
+    Held,
+    /// Commits that are not waited for.
+    Pipeline,
+    /// Transactions that come to nothing.
+    Undone,
+    /// Bulk writes of cells.
+    PutCells,
+    /// Reads of the newest state.
+    Reads,
+    /// Reads of the past.
+    Past,
+    /// Snapshots that are held.
+    Snapshots,
+    /// Checkpoints.
+    Checkpoint,
+    /// Syncs.
+    Sync,
+    /// Closing.
+    Close,
+    /// Dropping the handle.
+    Drop,
+    /// Handles that only read.
+    ReadOnly,
+    /// Opens that must be refused.
+    WrongOpen,
+    /// The clock.
+    Clock,
+}
+
+impl Activity {
+    /// Every activity.
+    pub const ALL: [Self; 21] = [
+        Self::Raw,
+        Self::Cells,
+        Self::Deletes,
+        Self::Overflow,
+        Self::Bulk,
+        Self::Notes,
+        Self::Refused,
+        Self::Held,
+        Self::Pipeline,
+        Self::Undone,
+        Self::PutCells,
+        Self::Reads,
+        Self::Past,
+        Self::Snapshots,
+        Self::Checkpoint,
+        Self::Sync,
+        Self::Close,
+        Self::Drop,
+        Self::ReadOnly,
+        Self::WrongOpen,
+        Self::Clock,
+    ];
+
+    /// Percent of runs that have it, and its least weight in them.
+    #[must_use]
+    pub fn odds(self) -> (u32, u32) {
+        match self {
+            Self::Raw => (90, 12),
+            Self::Cells => (50, 8),
+            Self::Deletes => (70, 8),
+            Self::Overflow => (40, 5),
+            Self::Bulk => (35, 4),
+            Self::Notes => (30, 3),
+            Self::Refused => (15, 1),
+            Self::Held => (50, 14),
+            Self::Pipeline => (45, 12),
+            Self::Undone => (40, 4),
+            Self::PutCells => (15, 3),
+            Self::Reads => (60, 4),
+            Self::Past => (60, 4),
+            Self::Snapshots => (45, 8),
+            Self::Checkpoint => (50, 5),
+            Self::Sync => (35, 3),
+            Self::Close => (60, 3),
+            Self::Drop => (40, 2),
+            Self::ReadOnly => (30, 3),
+            Self::WrongOpen => (20, 2),
+            Self::Clock => (50, 4),
+        }
+    }
+}
+
+/// Draws operations.
+pub struct Generator {
+    random: Random,
+    profile: Profile,
+    values: u32,
+}
+
+impl Generator {
+    /// A generator for a profile; `random` has drawn the profile before.
+    #[must_use]
+    pub fn new(random: Random, profile: Profile) -> Self {
+        Self { random, profile, values: 0 }
+    }
+
+    /// The next operation, and the crash that strikes in its midst, if any.
+    pub fn next(&mut self, view: &View) -> (Op, Option<Crash>) {
+        if let Some(op) = self.disturbance(view) {
+            return (op, None);
+        }
+        let op = self.operation(view);
+        let crash = if self.random.percent(self.profile.rates.crash_percent) {
+            self.profile.rates.crash(&mut self.random).filter(|crash| crash.at.is_some())
+        } else {
+            None
+        };
+        (op, crash)
+    }
+
+    /// Faults, crashes between operations, healing, trials.
+    fn disturbance(&mut self, view: &View) -> Option<Op> {
+        let rates = self.profile.rates.clone();
+        if self.random.percent(rates.crash_percent / 3) {
+            let crash = rates.crash(&mut self.random)?;
+            return Some(Op::Crash(Crash { at: None, ..crash }));
+        }
+        if let Some(fault) = rates.fault(&mut self.random, view) {
+            return Some(Op::Fault(fault));
+        }
+        if (view.disturbed && self.random.percent(25)) || (view.stuck && self.random.percent(60)) {
+            return Some(Op::Heal);
+        }
+        if view.created && self.random.percent(rates.trial_percent) {
+            return Some(match (self.random.small(5), view.stashes.as_slice()) {
+                (0, _) | (1, []) => Op::Stash(self.random.small(3) as u8),
+                (1 | 2, [_, ..]) => {
+                    let slot = *self.random.pick(&view.stashes);
+                    let files = *self.random.pick(&[Files::Primary, Files::Log, Files::Both]);
+                    Op::Restore(slot, files)
+                }
+                _ => Op::Damage(damage(&mut self.random, view)),
+            });
+        }
+        None
+    }
+
+    fn operation(&mut self, view: &View) -> Op {
+        if !view.open {
+            return self.opening();
+        }
+        if view.poisoned && self.random.percent(40) {
+            return if self.random.percent(50) { Op::Drop } else { Op::Close };
+        }
+        if view.read_only && self.random.percent(25) {
+            return if self.random.percent(50) { Op::Drop } else { Op::Close };
+        }
+        if view.in_tx && self.random.percent(80) {
+            return self.in_transaction(view);
+        }
+        match self.activity() {
+            Activity::Held => Op::Begin,
+            Activity::Pipeline => self.waiting(view),
+            Activity::Undone => {
+                let end = if self.random.percent(60) { End::Fail } else { End::Panic };
+                Op::Update(end, self.edits())
+            }
+            Activity::PutCells => Op::PutCells {
+                from: self.pos(),
+                count: 1 + self.random.small(30),
+                batch: 1 + self.random.small(12),
+                value: self.value(),
+            },
+            Activity::Reads => Op::Read(self.read_newest()),
+            Activity::Past => Op::Read(self.read_past(view)),
+            Activity::Snapshots => self.snapshots(view),
+            Activity::Checkpoint if self.random.percent(25) => Op::Check,
+            Activity::Checkpoint => Op::Checkpoint,
+            Activity::Sync => Op::Sync,
+            Activity::Close => Op::Close,
+            Activity::Drop => Op::Drop,
+            Activity::ReadOnly | Activity::WrongOpen => {
+                if self.random.percent(60) {
+                    Op::SecondOpen { read_only: self.random.percent(50) }
+                } else {
+                    Op::Check
+                }
+            }
+            Activity::Clock => Op::Clock(self.clock()),
+            _ => Op::Update(End::Ok, self.edits()),
+        }
+    }
+
+    fn has(&self, activity: Activity) -> bool {
+        let index = Activity::ALL.iter().position(|other| *other == activity);
+        index.is_some_and(|index| self.profile.weights[index] > 0)
+    }
+
+    fn activity(&mut self) -> Activity {
+        let weights = self.profile.weights.iter().copied();
+        self.random.weighted(weights).map_or(Activity::Raw, |index| Activity::ALL[index])
+    }
+
+    fn opening(&mut self) -> Op {
+        if self.has(Activity::WrongOpen) && self.random.percent(15) {
+            return Op::OpenWrong(*self.random.pick(&[Wrong::Mvcc, Wrong::PageSize]));
+        }
+        if self.has(Activity::Clock) && self.random.percent(15) {
+            return Op::Clock(self.clock());
+        }
+        let mut open = Open::default();
+        open.read_only = self.has(Activity::ReadOnly) && self.random.percent(25);
+        if self.random.percent(10) {
+            open.buffered = Some(self.random.percent(50));
+        }
+        if self.random.percent(15) {
+            open.cache_bytes = Some(*self.random.pick(&[16 << 10, 64 << 10]));
+        }
+        if self.random.percent(15) {
+            open.checkpoint_bytes = Some(*self.random.pick(&[16 << 10, 128 << 10]));
+        }
+        Op::Open(open)
+    }
+
+    fn in_transaction(&mut self, view: &View) -> Op {
+        match self.random.small(20) {
+            0..=9 => Op::Do(self.edit()),
+            10 => Op::Do(match self.random.small(3) {
+                0 => Edit::Get(self.key()),
+                1 => Edit::GetCell(self.pos()),
+                _ => Edit::Scan,
+            }),
+            11 if self.has(Activity::Undone) => Op::Rollback,
+            12 if self.has(Activity::Undone) => Op::Abandon,
+            13 if self.has(Activity::WrongOpen) => {
+                if self.random.percent(50) { Op::Begin } else { Op::Close }
+            }
+            14..=16 if self.has(Activity::Pipeline) => Op::Pipeline(free_slot(&view.waiting)),
+            _ => Op::Commit,
+        }
+    }
+
+    /// Commits in flight: more of them, or the end of one, in any order.
+    fn waiting(&mut self, view: &View) -> Op {
+        if view.waiting.is_empty() || self.random.percent(40) {
+            return Op::Begin;
+        }
+        let slot = *self.random.pick(&view.waiting);
+        match self.random.small(10) {
+            0 => Op::Forget(slot),
+            // A transaction that comes to nothing must wait for what it may have read.
+            1 => Op::Update(End::Ok, Vec::new()),
+            2 => Op::Update(End::Fail, vec![Edit::Get(self.key())]),
+            _ => Op::Wait(slot),
+        }
+    }
+
+    fn snapshots(&mut self, view: &View) -> Op {
+        if view.snapshots.is_empty() || self.random.percent(25) {
+            let seq = self.random.percent(50).then(|| self.random.below(view.head + 2));
+            return Op::Snap(self.random.small(4) as u8, seq);
+        }
+        let slot = *self.random.pick(&view.snapshots);
+        if self.random.percent(80) { Op::ReadSnap(slot) } else { Op::DropSnap(slot) }
+    }
+
+    fn clock(&mut self) -> ClockMove {
+        let far = *self.random.pick(&[1, 1_000, 1_000_000_000, 86_400_000_000_000]);
+        let nanos = 1 + self.random.below(far).cast_signed();
+        match self.random.small(10) {
+            0 => ClockMove::Stop,
+            1 => ClockMove::Run,
+            2 | 3 => ClockMove::Step(-nanos),
+            _ => ClockMove::Step(nanos),
+        }
+    }
+
+    fn read_newest(&mut self) -> Read {
+        let limit = 1 + self.random.small(5);
+        match self.random.small(8) {
+            0 => Read::All,
+            1 => Read::GetCell(self.pos()),
+            2 | 3 => Read::Range { from: self.key(), to: self.key(), limit },
+            4 => Read::Prefix(Key(b"k".to_vec())),
+            5 => Read::Cells { from: self.pos(), to: self.pos(), limit },
+            _ => Read::Get(self.key()),
+        }
+    }
+
+    fn read_past(&mut self, view: &View) -> Read {
+        let seq = self.random.below(view.head + 2);
+        match self.random.small(7) {
+            0 => Read::Time(view.clock_nanos - self.random.below(2_000_000_000).cast_signed()),
+            1 => Read::History(self.key()),
+            2 => Read::HistoryCell(self.pos()),
+            3 => Read::Commits(seq, seq + self.random.below(4)),
+            4 => Read::Stats,
+            _ => Read::At(seq),
+        }
+    }
+
+    fn edits(&mut self) -> Vec<Edit> {
+        let count = *self.random.pick(&[1, 1, 1, 2, 3, 6]);
+        (0..count).map(|_| self.edit()).collect()
+    }
+
+    fn edit(&mut self) -> Edit {
+        let kinds = [
+            Activity::Raw,
+            Activity::Cells,
+            Activity::Deletes,
+            Activity::Overflow,
+            Activity::Bulk,
+            Activity::Notes,
+            Activity::Refused,
+        ];
+        let weights = self.profile.weights[..kinds.len()].to_vec();
+        let kind = self.random.weighted(weights.into_iter()).map_or(Activity::Raw, |n| kinds[n]);
+        match kind {
+            Activity::Cells => Edit::PutCell(self.pos(), self.value()),
+            Activity::Deletes if self.has(Activity::Cells) && self.random.percent(40) => {
+                Edit::DeleteCell(self.pos())
+            }
+            Activity::Deletes => Edit::Delete(self.key()),
+            Activity::Overflow => {
+                let max = self.profile.setup.max_value_bytes;
+                let value = Value { len: self.random.small(max + 1), ..self.value() };
+                Edit::Put(self.key(), value)
+            }
+            Activity::Bulk => self.bulk(),
+            Activity::Notes if self.random.percent(50) => Edit::Note(self.random.small(60)),
+            Activity::Notes => Edit::Time(1_704_067_200_000_000_000 + self.random.below(1 << 42).cast_signed()),
+            Activity::Refused => self.too_large(),
+            _ => Edit::Put(self.key(), self.value()),
+        }
+    }
+
+    fn bulk(&mut self) -> Edit {
+        let stem = Key::from(*self.random.pick(&["k", "bulk_", "z"]));
+        let (from, count) = (self.random.small(40), 5 + self.random.small(120));
+        if self.has(Activity::Deletes) && self.random.percent(40) {
+            return Edit::Clear { stem, from, count };
+        }
+        let len = self.random.small(*self.random.clone().pick(&[30, 200]));
+        Edit::Fill { stem, from, count, value: Value { len, ..self.value() } }
+    }
+
+    fn too_large(&mut self) -> Edit {
+        let max = self.profile.setup.max_value_bytes;
+        let value = Value { len: max + 1 + self.random.small(100), ..self.value() };
+        match self.random.small(4) {
+            0 => Edit::Put(Key(vec![b'k'; 1025 + self.random.small(9) as usize]), self.value()),
+            1 => Edit::PutCell(self.pos(), value),
+            2 => Edit::Note(4097),
+            _ => Edit::Put(self.key(), value),
+        }
+    }
+
+    /// Keys of several shapes: short, with a long common prefix, prefixes of one another, with
+    /// zeros and high bytes, empty.
+    fn key(&mut self) -> Key {
+        let number = self.random.small(self.profile.keys);
+        let longest = (self.profile.setup.page_bytes / 8).min(900) as usize;
+        match number % 16 {
+            13 => {
+                let mut bytes = vec![b'p'; longest.saturating_sub(8)];
+                bytes.extend(format!("{number}").bytes());
+                Key(bytes)
+            }
+            14 => Key([0, 255, 0].repeat(1 + number as usize % 5)),
+            15 => Key(b"kkkkkkkk"[..number as usize / 16 % 8].to_vec()),
+            _ => Key(format!("k{number}").into_bytes()),
+        }
+    }
+
+    fn pos(&mut self) -> Pos {
+        let reach = 1 + self.profile.keys / 4;
+        let near = |random: &mut Random| random.small(2 * reach) as i32 - reach as i32;
+        let mut pos = Pos { q: near(&mut self.random), r: near(&mut self.random) };
+        if self.random.percent(5) {
+            pos.q *= 3_000;
+        }
+        pos
+    }
+
+    /// A value that fits a leaf; each has its own seed.
+    fn value(&mut self) -> Value {
+        self.values += 1;
+        let page = self.profile.setup.page_bytes;
+        let quarter = (page / 4).min(self.profile.setup.max_value_bytes - 200);
+        let bound = *self.random.pick(&[1, 12, 40, 40, 100, quarter]);
+        Value { seed: self.values, len: self.random.small(bound + 1) }
+    }
+}
+
+fn free_slot(taken: &[u8]) -> u8 {
+    (0..8).find(|slot| !taken.contains(slot)).unwrap_or(0)
+}
