@@ -77,8 +77,8 @@ pub struct Row {
     pub target: &'static str,
     /// Whether it is reached.
     pub reached: Reached,
-    /// Whether the chart shows it.
-    pub in_chart: bool,
+    /// Its title in the chart, where it stands alone; `None`: not there.
+    pub chart_title: Option<&'static str>,
 }
 
 const US: Engine = Engine::Hexxladb;
@@ -90,7 +90,7 @@ const fn row(
     title: &'static str,
     unit: Unit,
 ) -> Row {
-    Row { id, workload, figure, title, unit, target: "", reached: |_| None, in_chart: false }
+    Row { id, workload, figure, title, unit, target: "", reached: |_| None, chart_title: None }
 }
 
 impl Row {
@@ -100,8 +100,8 @@ impl Row {
         self
     }
 
-    const fn charted(mut self) -> Self {
-        self.in_chart = true;
+    const fn charted(mut self, title: &'static str) -> Self {
+        self.chart_title = Some(title);
         self
     }
 }
@@ -121,7 +121,7 @@ pub const ROWS: &[Row] = &[
                 && m.is_ahead("commit-1")?,
         )
     })
-    .charted(),
+    .charted("durable commits, 1 writer, /s"),
     row(
         "commit-1-growing",
         Workload::Commit1,
@@ -139,7 +139,7 @@ pub const ROWS: &[Row] = &[
     .target("≥ 7 × one writer, ahead of all", |m| {
         Some(m.ours("commit-16")? >= 7.0 * m.ours("commit-1")? && m.is_ahead("commit-16")?)
     })
-    .charted(),
+    .charted("durable commits, 16 writers, /s"),
     row(
         "commit-bytes",
         Workload::Commit1,
@@ -176,10 +176,10 @@ pub const ROWS: &[Row] = &[
                 && ours >= m.of("batch", Engine::Fjall)?,
         )
     })
-    .charted(),
+    .charted("durable batches of 1,000, puts/s"),
     row("load", Workload::Load, "puts_per_s", "sorted bulk load, puts/s", Unit::PerSecond)
         .target("≥ LMDB", |m| Some(m.ours("load")? >= m.of("load", Engine::Lmdb)?))
-        .charted(),
+        .charted("sorted bulk load, puts/s"),
     row(
         "read-1",
         Workload::Read,
@@ -188,7 +188,7 @@ pub const ROWS: &[Row] = &[
         Unit::PerSecond,
     )
     .target("≥ 1.5 × LMDB", |m| m.at_least("read-1", 1.5, Engine::Lmdb))
-    .charted(),
+    .charted("random point reads, 1 thread, /s"),
     row(
         "read-2",
         Workload::Read,
@@ -197,7 +197,7 @@ pub const ROWS: &[Row] = &[
         Unit::PerSecond,
     )
     .target("≥ 1.5 × LMDB", |m| m.at_least("read-2", 1.5, Engine::Lmdb))
-    .charted(),
+    .charted("random point reads, 2 threads, /s"),
     row(
         "scan-100",
         Workload::Read,
@@ -206,7 +206,7 @@ pub const ROWS: &[Row] = &[
         Unit::PerSecond,
     )
     .target("ahead of all", |m| m.is_ahead("scan-100"))
-    .charted(),
+    .charted("scans of 100 keys, keys/s"),
     row(
         "scan-all",
         Workload::Read,
@@ -215,7 +215,7 @@ pub const ROWS: &[Row] = &[
         Unit::PerSecond,
     )
     .target("ahead of all", |m| m.is_ahead("scan-all"))
-    .charted(),
+    .charted("scan of everything, keys/s"),
     row(
         "as-of",
         Workload::AsOf,
@@ -224,7 +224,7 @@ pub const ROWS: &[Row] = &[
         Unit::PerSecond,
     )
     .target("≥ 1.2 × LMDB", |m| m.at_least("as-of", 1.2, Engine::Lmdb))
-    .charted(),
+    .charted("reads as of a past version, /s"),
     row(
         "newest",
         Workload::AsOf,
@@ -264,7 +264,7 @@ pub const ROWS: &[Row] = &[
         Unit::PerSecond,
     )
     .target("≥ 6,000", |m| Some(m.ours("commits-beside")? >= 6_000.0))
-    .charted(),
+    .charted("commits beside a reader, /s"),
     row(
         "open-clean",
         Workload::Open,
@@ -281,7 +281,7 @@ pub const ROWS: &[Row] = &[
         Unit::Milliseconds,
     )
     .target("≤ 80 ms", |m| Some(m.ours("open-killed")? <= 80.0))
-    .charted(),
+    .charted("open after a kill, 4 MiB since"),
     row(
         "open-killed-16",
         Workload::Open,
@@ -291,7 +291,7 @@ pub const ROWS: &[Row] = &[
     ),
     row("size", Workload::Batch, "size", "files after the random load ÷ the data", Unit::Times)
         .target("≤ 1.5 ×", |m| Some(m.ours("size")? <= 1.5))
-        .charted(),
+        .charted("files after a random load ÷ data"),
     row(
         "compacted-size",
         Workload::Batch,
@@ -308,7 +308,7 @@ pub const ROWS: &[Row] = &[
         Unit::Bytes,
     )
     .target("≤ 129 MiB", |m| Some(m.ours("memory")? <= f64::from(129 << 20)))
-    .charted(),
+    .charted("own memory at the peak of that load"),
     row(
         "resident",
         Workload::Memory,

@@ -83,7 +83,10 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         stop::at_once()?;
     }
     match command {
-        Command::Demo(args) => demo::run(&args, out, &Stop::between_commits()?),
+        Command::Demo(args) => {
+            let stop = Stop::between_commits()?;
+            stop.excuse(demo::run(&args, out, &stop))
+        }
         Command::Git(args) => git::run(args, out),
         Command::Get(args) => get::run(&args, out),
         Command::Ls(args) => ls::run(&args, out),

@@ -7,6 +7,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -51,6 +52,18 @@ impl Stop {
     /// Whether a signal came.
     pub(crate) fn is_requested(&self) -> bool {
         self.signal.load(Ordering::Relaxed) != 0
+    }
+
+    /// Takes a failure of git for what it is when a signal came: Ctrl-C goes to a child, too, where
+    /// it was just being started.
+    pub(crate) fn excuse(&self, result: Result<(), Failure>) -> Result<(), Failure> {
+        if !matches!(result, Err(Failure::Input(_))) {
+            return result;
+        }
+        // The child may have had the signal a moment before this process.
+        std::thread::sleep(Duration::from_millis(50));
+        self.check(|| "git was ended with it; run the same command again to go on".to_owned())?;
+        result
     }
 
     /// Fails once a signal came; `note` says what was done until then.

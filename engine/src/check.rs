@@ -15,7 +15,7 @@ use crate::ids::PageNo;
 use crate::keys;
 use crate::pager::{Node, Pager};
 use crate::sync::lock;
-use crate::tx::{MetaRow, Root, is_tombstone, read_value};
+use crate::timeline::{MetaRow, Root, is_tombstone, read_value};
 
 /// What kind of damage a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +61,14 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {} at offset {}: {}", self.kind, self.file.display(), self.offset, self.what)
+        write!(
+            f,
+            "{:?}: {} at offset {}: {}",
+            self.kind,
+            self.file.display(),
+            self.offset,
+            self.what
+        )
     }
 }
 
@@ -195,13 +202,16 @@ impl<'a> Walk<'a> {
         let commits = std::mem::take(&mut self.seen.commits);
         let first = self.root.floor.max(1);
         let expected = (self.root.seq + 1).saturating_sub(first);
-        let in_order = commits.windows(2).all(|pair| {
-            pair[0].0 + 1 == pair[1].0 && pair[0].1.time <= pair[1].1.time
-        });
-        let ends = commits.last().is_none_or(|(seq, row)| {
-            *seq == self.root.seq && row.hash == self.root.hash
-        });
-        if !in_order || !ends || commits.len() as u64 != expected || self.seen.commit_times != expected
+        let in_order = commits
+            .windows(2)
+            .all(|pair| pair[0].0 + 1 == pair[1].0 && pair[0].1.time <= pair[1].1.time);
+        let ends = commits
+            .last()
+            .is_none_or(|(seq, row)| *seq == self.root.seq && row.hash == self.root.hash);
+        if !in_order
+            || !ends
+            || commits.len() as u64 != expected
+            || self.seen.commit_times != expected
         {
             let what = format!(
                 "{} commits and {} times in the timeline, {expected} expected, in order and up to {}",

@@ -6,18 +6,15 @@ use std::sync::Arc;
 use hexxladb_vfs::{File, FileExt, OpenMode, Vfs};
 
 use crate::btree::Tree;
-use crate::checkpoint::write_root_pages;
-use crate::core::wal_path;
 use crate::error::{Error, Result};
 use crate::format::header::{Header, Retired, SLOT_BYTES, State, first_page};
 use crate::ids::{Identity, PageNo};
 use crate::options::{DEFAULT_MAX_VALUE_BYTES, DEFAULT_PAGE_SIZE, Options};
-use crate::pager::{Node, Owner, Pager, Slot, Space};
+use crate::pager::{Node, Owner, Pager, Slot, Space, write_root_pages};
 use crate::probe::{self, Probe};
-use crate::recovery::{sync_parent, write_out};
 use crate::sync::lock;
-use crate::tx::Root;
-use crate::wal::LogFile;
+use crate::timeline::Root;
+use crate::wal::{LogFile, parent_of, wal_path};
 
 /// Refuses to begin a database where one was asked not to, or where a log with frames lies beside
 /// an empty primary: that is a lost primary, not a new one.
@@ -55,8 +52,11 @@ pub(crate) fn create(
         Tree { root: Slot::from_node(Arc::new(node), 0, 0), level: 0, rows: 0 }
     };
     let root = Root::empty(leaf(), leaf());
-    write_out(&pager, &root, Owner::Checkpoint)?;
-    let roots = write_root_pages(&pager, &root, Vec::new())?;
+    root.write_out(&pager, Owner::Checkpoint)?;
+    let catalog = root
+        .catalog()
+        .ok_or_else(|| Error::corrupt(path, 0, "a tree was not written before its catalogue"))?;
+    let roots = write_root_pages(&pager, &catalog, root.frame(), Vec::new())?;
     let mut header = Header {
         version: if options.mvcc.unwrap_or(true) { 2 } else { 1 },
         page_size,
@@ -87,7 +87,7 @@ pub(crate) fn create(
         file.write_all_at(header.slot_offset(), &slot)?;
         file.sync_all()?;
     }
-    sync_parent(vfs, path)?;
+    vfs.sync_dir(parent_of(path))?;
     Ok(header)
 }
 

@@ -8,6 +8,7 @@ use hexxladb_vfs::{MemoryVfs, RealVfs, Vfs};
 
 use crate::cancel::PutCells;
 use crate::check::{self, CheckReport};
+use crate::commits::Commits;
 use crate::core::Core;
 use crate::dump::Dump;
 use crate::error::{Error, Result};
@@ -19,8 +20,8 @@ use crate::recovery;
 use crate::stats::{FamilyStats, RecoveryReport, Stats};
 use crate::sync::lock;
 use crate::time::Timestamp;
-use crate::timeline::{Commits, seq_at_time};
-use crate::tx::{ReadTx, Root, Snapshot, WriteTx};
+use crate::timeline::{Root, seq_at_time};
+use crate::tx::{ReadTx, Snapshot, WriteTx};
 use crate::wal::Wal;
 
 /// An open database. Cheap to clone; all clones are one handle.
@@ -317,7 +318,7 @@ impl Db {
 
     /// The log's path.
     pub fn wal_path(&self) -> PathBuf {
-        crate::core::wal_path(&self.core.path)
+        crate::wal::wal_path(&self.core.path)
     }
 
     /// Waits for running transactions (not for owned snapshots, which then answer

@@ -8,7 +8,7 @@ use crate::core::Core;
 use crate::error::Result;
 use crate::format::slotted::KeyBuf;
 use crate::keys::decode_physical;
-use crate::tx::{Root, is_tombstone, read_value};
+use crate::timeline::{Root, is_tombstone, read_value};
 
 /// A row as it lies in the trees.
 #[derive(Clone, Debug)]

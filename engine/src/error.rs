@@ -80,7 +80,9 @@ pub enum Error {
     },
 
     /// A persisted option disagrees with the file.
-    #[error("option {option} is {file} in the file but {given} was asked for; drop the option or open another file")]
+    #[error(
+        "option {option} is {file} in the file but {given} was asked for; drop the option or open another file"
+    )]
     OptionMismatch {
         /// The option's name.
         option: &'static str,
@@ -102,7 +104,9 @@ pub enum Error {
     },
 
     /// The call needs format v2.
-    #[error("{call} needs a database with mvcc; this file is format v1: migrate it, or open a new one with mvcc on")]
+    #[error(
+        "{call} needs a database with mvcc; this file is format v1: migrate it, or open a new one with mvcc on"
+    )]
     MvccRequired {
         /// The call.
         call: &'static str,
@@ -134,7 +138,7 @@ pub enum Error {
     },
 
     /// A coordinate outside the lattice.
-    #[error("coordinate ({q},{r}) is out of range: |q|, |r| and |q+r| are at most {max}", max = crate::lattice::MAX_COMPONENT)]
+    #[error("coordinate ({q},{r}) is out of range: |q|, |r| and |q+r| are at most {max}", max = crate::ids::MAX_COMPONENT)]
     CoordOutOfRange {
         /// Axial q.
         q: i64,
@@ -176,7 +180,9 @@ pub enum Error {
     NestedWrite,
 
     /// The commit was appended but its sync failed: it may or may not be there after reopening.
-    #[error("commit {seq} may or may not be durable: {cause}; reopen the database and look at commits({seq}..)")]
+    #[error(
+        "commit {seq} may or may not be durable: {cause}; reopen the database and look at commits({seq}..)"
+    )]
     CommitUnknown {
         /// The commit's sequence.
         seq: u64,
@@ -222,7 +228,7 @@ impl Error {
     /// An out-of-bounds argument.
     pub(crate) fn invalid(
         what: &'static str,
-        given: impl ToString,
+        given: impl std::fmt::Display,
         accepted: impl Into<String>,
     ) -> Self {
         Self::InvalidArgument { what, given: given.to_string(), accepted: accepted.into() }

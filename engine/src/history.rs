@@ -9,8 +9,8 @@ use crate::keys::{self, KeyBuf};
 use crate::lattice::Coord;
 use crate::record::Cell;
 use crate::time::Timestamp;
-use crate::timeline::commit_at;
-use crate::tx::{Source, cell_from, newest_at};
+use crate::timeline::{Source, commit_at, newest_at};
+use crate::tx::cell_from;
 
 /// The name of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

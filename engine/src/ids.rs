@@ -52,3 +52,6 @@ pub(crate) type HistoryHash = [u8; 16];
 
 /// A 16-byte checksum as it stands in a child pointer.
 pub(crate) type Checksum = [u8; 16];
+
+/// Largest magnitude of each of the coordinates q, r and s = −q − r.
+pub(crate) const MAX_COMPONENT: i32 = (1 << 18) - 1;

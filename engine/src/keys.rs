@@ -35,9 +35,9 @@ use smallvec::SmallVec;
 
 pub(crate) use decode_error::DecodeError;
 pub(crate) use escape::escaped_len;
-pub(crate) use logical::{
-    LogicalKey, PhysicalKey, cell_coord, decode_logical, decode_physical, raw_app_key,
-};
+#[cfg(test)]
+pub(crate) use logical::{LogicalKey, PhysicalKey, decode_logical};
+pub(crate) use logical::{cell_coord, decode_physical, raw_app_key};
 
 use crate::error::{Error, Result};
 use crate::lattice::{Coord, PackedCoord};
@@ -65,17 +65,6 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 3] = [Self::Meta, Self::Raw, Self::Cell];
-
-    /// The family's name, as reports show it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Meta => "meta",
-            Self::Raw => "raw",
-            Self::Cell => "cell",
-        }
-    }
-
     fn from_byte(byte: u8) -> std::result::Result<Self, DecodeError> {
         match byte {
             0x10 => Ok(Self::Meta),
@@ -130,11 +119,6 @@ impl KeyRange {
     fn starting_with(prefix: KeyBuf) -> Self {
         let end = successor(prefix.clone());
         Self { start: prefix, end }
-    }
-
-    /// Every row of one record.
-    pub(crate) fn versions_of(logical: KeyBuf) -> Self {
-        Self::starting_with(logical)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

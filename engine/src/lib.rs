@@ -5,8 +5,10 @@
 mod btree;
 mod bytes;
 mod cancel;
+mod changes;
 mod check;
 mod checkpoint;
+mod commits;
 mod core;
 mod create;
 mod db;
@@ -17,6 +19,7 @@ mod history;
 mod ids;
 mod keys;
 pub mod lattice;
+mod limits;
 mod options;
 mod pager;
 #[cfg(feature = "sim")]
@@ -35,6 +38,7 @@ mod wal;
 pub use bytes::Bytes;
 pub use cancel::{CancelToken, Progress, PutCells};
 pub use check::{CheckReport, Finding, FindingKind};
+pub use commits::Commits;
 pub use db::Db;
 pub use dump::{Dump, DumpRow};
 pub use error::{Error, Result};
@@ -45,7 +49,7 @@ pub use options::{Durability, Options};
 pub use record::{Cell, Provenance, Validity};
 pub use stats::{FamilyStats, RecoveryReport, Stats};
 pub use time::Timestamp;
-pub use timeline::{Commit, Commits};
+pub use timeline::Commit;
 pub use tx::{Cells, PendingCommit, RawScan, ReadTx, Snapshot, WriteTx};
 
 /// The bytes that the history hash takes for a cell's value.

@@ -23,6 +23,7 @@ pub enum Durability {
 /// # let _ = options;
 /// ```
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of one builder")]
 pub struct Options {
     pub(crate) mvcc: Option<bool>,
     pub(crate) page_size: Option<u32>,
@@ -158,7 +159,11 @@ impl Options {
         }
         let floor = if self.small_limits { 16 << 10 } else { 1 << 20 };
         if self.cache_bytes < floor {
-            return Err(Error::invalid("cache_bytes", self.cache_bytes, format!("{floor} or more")));
+            return Err(Error::invalid(
+                "cache_bytes",
+                self.cache_bytes,
+                format!("{floor} or more"),
+            ));
         }
         if self.checkpoint_wal_bytes < floor {
             return Err(Error::invalid(
@@ -169,7 +174,11 @@ impl Options {
         }
         let segment = self.wal_segment_bytes;
         if !segment.is_power_of_two() || !(16 << 10..=1 << 20).contains(&segment) {
-            return Err(Error::invalid("wal_segment_bytes", segment, "a power of two, 16384 to 1048576"));
+            return Err(Error::invalid(
+                "wal_segment_bytes",
+                segment,
+                "a power of two, 16384 to 1048576",
+            ));
         }
         Ok(())
     }

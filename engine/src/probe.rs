@@ -53,7 +53,6 @@ probes! {
     CleanOpen = "clean open",
     LazyInUse = "first write after a clean open",
     UnfinishedCreate = "unfinished creation begun anew",
-    SnapshotReSought = "snapshot read in a newer root",
 }
 
 /// Notes that a place was reached.

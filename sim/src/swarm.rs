@@ -52,6 +52,8 @@ impl Profile {
 
 fn setup(random: &mut Random) -> Setup {
     let page_bytes = *random.pick(&[512, 512, 512, 512, 1024, 1024, 2048, 4096, 8192]);
+    // A page must be of whole sectors: nothing protects its neighbours in the same one.
+    let sector_bytes = *random.pick(&[512, 512, 512, 1024, 4096]);
     let segment_bytes = *random.pick(&[16 << 10, 16 << 10, 16 << 10, 32 << 10]);
     Setup {
         page_bytes,
@@ -61,7 +63,7 @@ fn setup(random: &mut Random) -> Setup {
         max_value_bytes: *random.pick(&[512, 2048, 8192, 16 << 10]),
         mvcc: random.percent(85),
         buffered: random.percent(25),
-        sector_bytes: *random.pick(&[512, 512, 512, 512, 1024, 4096]),
+        sector_bytes: sector_bytes.min(page_bytes),
         disk_seed: random.word() >> 1,
     }
 }

@@ -39,20 +39,17 @@ struct Bar {
 /// The whole chart.
 pub fn svg(report: &Report<'_>) -> String {
     let medians = report.measured.medians();
-    let charted = ROWS.iter().filter(|row| row.in_chart);
-    let panels: Vec<(&Row, Vec<Bar>)> = charted
-        .map(|row| (row, bars(report, &medians, row)))
-        .filter(|(_, bars)| !bars.is_empty())
-        .collect();
+    let panels: Vec<Panel> =
+        ROWS.iter().filter_map(|row| Panel::new(report, &medians, row)).collect();
     let mut body = String::new();
     let mut y = MARGIN;
     let column_width = (WIDTH - 2 * MARGIN - COLUMN_GAP) / 2;
     for pair in panels.chunks(2) {
-        for (column, (row, bars)) in pair.iter().enumerate() {
+        for (column, panel) in pair.iter().enumerate() {
             let x = MARGIN + column as u32 * (column_width + COLUMN_GAP);
-            panel(&mut body, x, y, column_width, row, bars);
+            panel.draw(&mut body, x, y, column_width);
         }
-        let tallest = pair.iter().map(|(_, bars)| bars.len()).max().unwrap_or(0);
+        let tallest = pair.iter().map(|panel| panel.bars.len()).max().unwrap_or(0);
         y += TITLE_HEIGHT + tallest as u32 * BAR_STEP + PANEL_GAP;
     }
     let note = format!(

@@ -22,7 +22,7 @@ impl End {
 
     /// The line that says what failed.
     pub(super) fn report(&self) -> String {
-        let failed = self.output.lines().find(|line| line.starts_with("FAILED"));
+        let failed = self.output.lines().find(|line| line.starts_with("FAILED "));
         let ended =
             || self.status.map_or("hung".to_owned(), |status| format!("ended with {status}"));
         let line = failed.map_or_else(ended, str::to_owned);

@@ -12,14 +12,15 @@ use super::{Tree, Violation};
 use crate::tree::Source;
 
 /// The modules of `engine/src`, lowest layer first. Every module has its place here.
-const LAYERS: [&[&str]; 9] = [
-    &["ids", "limits", "error", "options", "stats", "time", "sync", "probe", "cancel"],
-    &["record", "lattice", "keys"],
+const LAYERS: [&[&str]; 10] = [
+    &["ids", "error", "options", "stats", "time", "sync", "probe", "cancel"],
+    &["record", "lattice", "keys", "limits"],
     &["format", "crypto"],
     &["pager", "btree", "wal"],
-    &["bytes", "changelog", "timeline"],
-    &["core", "tx", "index", "checkpoint", "create", "recovery"],
-    &["diff", "dump", "history", "prune", "compact", "backup", "check", "salvage"],
+    &["bytes", "changelog", "timeline", "changes"],
+    &["core"],
+    &["tx", "index", "checkpoint", "create", "recovery"],
+    &["commits", "diff", "dump", "history", "prune", "compact", "backup", "check", "salvage"],
     &["db"],
     &["lib"],
 ];

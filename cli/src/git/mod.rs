@@ -48,8 +48,14 @@ pub(crate) fn run(args: Args, out: &mut dyn Write) -> Result<(), Failure> {
         stop::at_once()?;
     }
     match args.command {
-        Command::Import(args) => import::run(&args, out, &Stop::between_commits()?),
-        Command::Verify(args) => verify::run(&args, out, &Stop::between_commits()?),
+        Command::Import(args) => {
+            let stop = Stop::between_commits()?;
+            stop.excuse(import::run(&args, out, &stop))
+        }
+        Command::Verify(args) => {
+            let stop = Stop::between_commits()?;
+            stop.excuse(verify::run(&args, out, &stop))
+        }
         Command::Log(args) => log::run(&args, out),
         Command::Ls(args) => ls::run(&args, out),
         Command::Cat(args) => cat::run(&args, out),

@@ -25,7 +25,7 @@ impl Edit {
         key: &[u8],
     ) -> Result<Option<Removed>> {
         let found = super::lower_bound(pager, tree, key)?;
-        if !found.is_some_and(|found| found.leaf.keys.key(found.index)[..] == *key) {
+        if found.is_none_or(|found| found.leaf.keys.key(found.index)[..] != *key) {
             return Ok(None);
         }
         let removed = self.delete_below(pager, &mut tree.root, tree.level, key)?;

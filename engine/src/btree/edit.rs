@@ -43,7 +43,8 @@ impl Edit {
         level: u8,
     ) -> Result<&'s mut Node> {
         if slot.node.get().is_none() {
-            let node = if level == 0 { pager.leaf(slot)? } else { pager.branch_node(slot, level)? };
+            let node =
+                if level == 0 { pager.leaf(slot)? } else { pager.branch_node(slot, level)? };
             let _ = slot.node.set(node);
         }
         let loaded = slot.node.take().ok_or_else(|| shared(pager))?;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{Edit, Tree};
 use crate::error::{Error, Result};
-use crate::ids::PageNo;
 use crate::format::child::CHILD_BYTES;
 use crate::format::slotted::{Entry, KeyBuf, Slotted, common_prefix, packed_size};
+use crate::ids::PageNo;
 use crate::pager::{Node, Pager, Slot};
 use crate::probe::{self, Probe};
 
@@ -47,7 +47,13 @@ impl Edit {
         Ok(put.old_overflow)
     }
 
-    fn put_below(&mut self, pager: &Pager, slot: &mut Slot, level: u8, row: Row<'_>) -> Result<Put> {
+    fn put_below(
+        &mut self,
+        pager: &Pager,
+        slot: &mut Slot,
+        level: u8,
+        row: Row<'_>,
+    ) -> Result<Put> {
         let node = self.own(pager, slot, level)?;
         if level == 0 {
             let (put, right) = put_in_leaf(pager, node, row)?;
@@ -81,7 +87,11 @@ impl Edit {
 }
 
 /// Puts a row into a leaf; returns the node that was split off with the separator before it.
-fn put_in_leaf(pager: &Pager, leaf: &mut Node, row: Row<'_>) -> Result<(Put, Option<(KeyBuf, Node)>)> {
+fn put_in_leaf(
+    pager: &Pager,
+    leaf: &mut Node,
+    row: Row<'_>,
+) -> Result<(Put, Option<(KeyBuf, Node)>)> {
     let mut put = Put { split: None, old_overflow: None, replaced: false };
     let index = match leaf.keys.search(row.key) {
         Ok(index) => {
@@ -106,9 +116,8 @@ fn put_in_leaf(pager: &Pager, leaf: &mut Node, row: Row<'_>) -> Result<(Put, Opt
     let at = leaf_split_point(pager.page_size, &entries, appended);
     let (left, right) = entries.split_at(at);
     let separator = separator(&left[left.len() - 1].key(), &right[0].key());
-    let build = |entries| {
-        Slotted::build(pager.page_size, 0, entries, 0).ok_or_else(|| does_not_fit(pager))
-    };
+    let build =
+        |entries| Slotted::build(pager.page_size, 0, entries, 0).ok_or_else(|| does_not_fit(pager));
     let (left, right) = (build(left)?, build(right)?);
     leaf.keys = left;
     Ok((put, Some((separator, Node::dirty(right, Vec::new(), pager.counter())))))
@@ -125,7 +134,8 @@ fn leaf_split_point(page_size: usize, entries: &[Entry<'_>], appended: bool) -> 
     if appended && packed_size(&entries[..count - 1]) <= capacity {
         return count - 1;
     }
-    let total: usize = entries.iter().map(|entry| entry.suffix.len() + entry.value.len() + 10).sum();
+    let total: usize =
+        entries.iter().map(|entry| entry.suffix.len() + entry.value.len() + 10).sum();
     let mut sum = 0;
     let middle = entries
         .iter()
@@ -138,7 +148,8 @@ fn leaf_split_point(page_size: usize, entries: &[Entry<'_>], appended: bool) -> 
     let fits = |at: &usize| {
         packed_size(&entries[..*at]) <= capacity && packed_size(&entries[*at..]) <= capacity
     };
-    let by_distance = (0..count).flat_map(|distance| [middle.checked_sub(distance), Some(middle + distance)]);
+    let by_distance =
+        (0..count).flat_map(|distance| [middle.checked_sub(distance), Some(middle + distance)]);
     by_distance.flatten().filter(|&at| at >= 1 && at < count).find(fits).unwrap_or(middle)
 }
 
@@ -187,9 +198,7 @@ fn branch_split_point(page_size: usize, keys: &[KeyBuf], appended: bool) -> usiz
 }
 
 fn as_entries(keys: &[KeyBuf]) -> Vec<Entry<'_>> {
-    keys.iter()
-        .map(|key| Entry { prefix: &[], suffix: key, value: &[], overflow: false })
-        .collect()
+    keys.iter().map(|key| Entry { prefix: &[], suffix: key, value: &[], overflow: false }).collect()
 }
 
 fn build_branch_keys(pager: &Pager, level: u8, keys: &[KeyBuf]) -> Result<Slotted> {

@@ -10,13 +10,11 @@ mod search;
 mod verify;
 
 use crate::format::catalog::TreeEntry;
-use crate::ids::PageNo;
 use crate::pager::Slot;
 
 pub(crate) use cursor::{LeafSpan, leaf_at_or_after, leaf_before};
 pub(crate) use edit::{Edit, Stamp};
 pub(crate) use search::{Found, lower_bound};
-pub(crate) use delete::Removed;
 pub(crate) use verify::{Broken, Verifier, Verify};
 
 /// A tree: its root, its height and the number of its rows.
@@ -31,11 +29,6 @@ impl Tree {
     /// The tree of a catalogue entry.
     pub(crate) fn from_entry(entry: &TreeEntry) -> Self {
         Self { root: Slot::from_pointer(entry.root), level: entry.level, rows: entry.rows }
-    }
-
-    /// Where the root is on disk; none while it is not.
-    pub(crate) fn page(&self) -> PageNo {
-        self.root.disk().map_or(PageNo::NONE, |disk| disk.page)
     }
 }
 

@@ -56,7 +56,11 @@ impl<'a> Verifier<'a> {
         let page = slot.disk().map(|disk| disk.page);
         self.out.page(page);
         let at = page.unwrap_or(PageNo::NONE);
-        let loaded = if level == 0 { self.pager.fresh_leaf(slot) } else { self.pager.fresh_branch(slot, level) };
+        let loaded = if level == 0 {
+            self.pager.fresh_leaf(slot)
+        } else {
+            self.pager.fresh_branch(slot, level)
+        };
         let node = match loaded {
             Ok(node) => node,
             Err(Error::CorruptDatabase { what, .. }) => {
@@ -82,16 +86,30 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    fn check_keys(&mut self, node: &Node, at: PageNo, lower: Option<&KeyBuf>, upper: Option<&KeyBuf>) {
+    fn check_keys(
+        &mut self,
+        node: &Node,
+        at: PageNo,
+        lower: Option<&KeyBuf>,
+        upper: Option<&KeyBuf>,
+    ) {
         let mut previous: Option<KeyBuf> = None;
         for index in 0..node.keys.count() {
             let key = node.keys.key(index);
             if previous.as_ref().is_some_and(|previous| *previous >= key) {
-                self.out.finding(at, Broken::Order, format!("key {index} is not above the one before"));
+                self.out.finding(
+                    at,
+                    Broken::Order,
+                    format!("key {index} is not above the one before"),
+                );
             }
             let below = lower.is_some_and(|lower| key < *lower);
             if below || upper.is_some_and(|upper| key >= *upper) {
-                self.out.finding(at, Broken::Fence, format!("key {index} is outside its fence keys"));
+                self.out.finding(
+                    at,
+                    Broken::Fence,
+                    format!("key {index} is outside its fence keys"),
+                );
             }
             previous = Some(key);
         }

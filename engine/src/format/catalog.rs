@@ -79,8 +79,7 @@ impl Catalog {
     pub(crate) fn decode(page: &[u8]) -> FormatResult<Self> {
         let mut reader = Reader::new(page.get(PAGE_HEADER_BYTES..).ok_or("short page")?);
         let (trees, families) = (reader.u16()?, reader.u16()?);
-        let mut catalog =
-            Self { floor: reader.u64()?, base: reader.u64()?, ..Self::default() };
+        let mut catalog = Self { floor: reader.u64()?, base: reader.u64()?, ..Self::default() };
         for _ in 0..trees {
             let name_len = usize::from(reader.u8()?);
             let name = std::str::from_utf8(reader.take(name_len)?)

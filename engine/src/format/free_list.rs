@@ -72,7 +72,8 @@ impl FreeListPage {
         for _ in 0..count {
             let extent = Extent { start: PageNo(reader.u64()?), pages: reader.u64()? };
             let end = extent.start.0.checked_add(extent.pages);
-            if extent.pages == 0 || extent.start.0 < first || end.is_none_or(|end| end > page_count) {
+            if extent.pages == 0 || extent.start.0 < first || end.is_none_or(|end| end > page_count)
+            {
                 return Err(format!("free extent {extent:?} in a file of {page_count} pages"));
             }
             extents.push(extent);

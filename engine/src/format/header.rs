@@ -286,6 +286,9 @@ pub(crate) mod tests {
         put(&mut bytes, CRC, &crc.to_le_bytes());
         assert!(matches!(Header::decode(&bytes), Err(SlotError::Unsupported(_))));
         assert_eq!(Header::decode(&[0; SLOT_BYTES]), Err(SlotError::Empty));
-        assert_eq!(Header::decode(b"SQLite format 3\0"), Err(SlotError::Foreign).or(Header::decode(b"SQLite format 3\0")));
+        assert_eq!(
+            Header::decode(b"SQLite format 3\0"),
+            Err(SlotError::Foreign).or(Header::decode(b"SQLite format 3\0"))
+        );
     }
 }

@@ -142,7 +142,13 @@ mod tests {
         push_varint(&mut stream, u64::MAX);
         assert!(first_change(&stream, BOUNDS).is_err());
         assert!(first_change(&[9, 0], BOUNDS).is_err());
-        assert!(first_change(&[PUT, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], BOUNDS).is_err());
+        assert!(
+            first_change(
+                &[PUT, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+                BOUNDS
+            )
+            .is_err()
+        );
     }
 
     #[test]

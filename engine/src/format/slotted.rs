@@ -254,11 +254,7 @@ impl Slotted {
     ) -> bool {
         let count = self.count();
         let shared = if count == 0 { key.len() } else { common_prefix(self.prefix(), key) };
-        let grown = if count == 0 {
-            shared
-        } else {
-            (self.prefix_len() - shared) * (count - 1)
-        };
+        let grown = if count == 0 { shared } else { (self.prefix_len() - shared) * (count - 1) };
         let need = ENTRY_OVERHEAD + (key.len() - shared) + value.len();
         if self.free_bytes() < need + grown + reserve {
             return false;
@@ -306,7 +302,8 @@ impl Slotted {
         let size = self.entry_bytes(index);
         let offsets = BASE + 4 * count;
         self.bytes.copy_within(BASE + 4 * (index + 1)..offsets + 2 * index, BASE + 4 * index);
-        self.bytes.copy_within(offsets + 2 * (index + 1)..offsets + 2 * count, offsets + 2 * index - 4);
+        self.bytes
+            .copy_within(offsets + 2 * (index + 1)..offsets + 2 * count, offsets + 2 * index - 4);
         self.set_count(count - 1);
         let dead = self.dead() + size;
         self.set_dead(dead);

@@ -5,9 +5,7 @@ use std::fmt;
 
 use super::decode_error::DecodeError;
 use super::escape;
-use super::{
-    Family, KeyBuf, MetaKind, SEQ_BYTES, cell_key, commit_key, commit_time_key, split_seq,
-};
+use super::{Family, MetaKind, SEQ_BYTES, split_seq};
 use crate::lattice::{self, Coord};
 use crate::time::Timestamp;
 
@@ -24,14 +22,15 @@ pub(crate) enum LogicalKey {
     Cell(Coord),
 }
 
+#[cfg(test)]
 impl LogicalKey {
     /// The bytes of this key; raw keys of any length.
-    pub(crate) fn encode(&self) -> KeyBuf {
+    pub(crate) fn encode(&self) -> super::KeyBuf {
         match self {
-            Self::Commit(seq) => commit_key(*seq),
-            Self::CommitTime { time, seq } => commit_time_key(*time, *seq),
+            Self::Commit(seq) => super::commit_key(*seq),
+            Self::CommitTime { time, seq } => super::commit_time_key(*time, *seq),
             Self::Raw(key) => super::raw_bound(key),
-            Self::Cell(coord) => cell_key(*coord),
+            Self::Cell(coord) => super::cell_key(*coord),
         }
     }
 }

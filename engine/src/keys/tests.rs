@@ -175,10 +175,10 @@ fn errors_name_file_and_offset() {
 
 #[test]
 fn families_do_not_overlap() {
-    for pair in Family::ALL.windows(2) {
+    for pair in [Family::Meta, Family::Raw, Family::Cell].windows(2) {
         assert!(pair[0].range().end <= pair[1].range().start);
     }
-    for family in Family::ALL {
+    for family in [Family::Meta, Family::Raw, Family::Cell] {
         assert_eq!(Family::from_byte(family as u8), Ok(family));
         assert!(!family.range().is_empty());
     }
@@ -229,7 +229,7 @@ proptest! {
         let versions = versioned(&key_a, m).cmp(&versioned(&key_b, n));
         prop_assert_eq!(versions, logical_order(&a, &b).then(n.cmp(&m)));
         prop_assert_eq!(key_a.starts_with(&key_b), a == b);
-        prop_assert_eq!(KeyRange::versions_of(key_a).contains(&versioned(&key_b, n)), a == b);
+        prop_assert_eq!(KeyRange::starting_with(key_a).contains(&versioned(&key_b, n)), a == b);
     }
 
     // spec: KEY-01

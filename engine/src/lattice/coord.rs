@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 
 /// Largest magnitude of each of q, r and s = −q − r.
-pub const MAX_COMPONENT: i32 = (1 << 18) - 1;
+pub const MAX_COMPONENT: i32 = crate::ids::MAX_COMPONENT;
 
 /// An axial coordinate; |q|, |r| and |q + r| are at most [`MAX_COMPONENT`].
 ///

@@ -4,10 +4,12 @@
 mod cache;
 mod node;
 mod overflow;
+mod root_pages;
 mod space;
 mod write_out;
 
-pub(crate) use cache::{Held, Pager};
+pub(crate) use cache::Pager;
 pub(crate) use node::{Node, Slot};
+pub(crate) use root_pages::{RootPages, read_free_list, write_root_pages};
 pub(crate) use space::{Owner, Space};
 pub(crate) use write_out::{WriteError, WriteOut, dirty_nodes, write_all};

@@ -7,11 +7,11 @@
 
 use std::sync::Arc;
 
+use crate::format::FormatResult;
 use crate::format::bytes::{Reader, put};
 use crate::format::child::{CHILD_BYTES, ChildPointer};
 use crate::format::page::{self, PageType};
 use crate::format::slotted::{BASE, Slotted};
-use crate::format::FormatResult;
 use crate::ids::{Checksum, PageNo};
 use crate::sync::{AtomicBool, AtomicU64, OnceLock, Ordering};
 
@@ -207,9 +207,8 @@ impl Slot {
     pub(crate) fn disk(&self) -> Option<OnDisk> {
         match self.node.get() {
             Some(node) => node.disk.get().copied(),
-            None => {
-                (!self.page.is_none()).then_some(OnDisk { page: self.page, checksum: self.checksum })
-            }
+            None => (!self.page.is_none())
+                .then_some(OnDisk { page: self.page, checksum: self.checksum }),
         }
     }
 

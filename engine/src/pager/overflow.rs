@@ -24,7 +24,9 @@ impl Pager {
         };
         probe::hit(Probe::OverflowWritten);
         let mut hasher = xxhash_rust::xxh3::Xxh3::new();
-        value.iter().for_each(|part| hasher.update(part));
+        for part in value {
+            hasher.update(part);
+        }
         let reference = OverflowRef {
             len: len as u32,
             birth,
@@ -34,7 +36,9 @@ impl Pager {
         let written = self.reserve(end).and_then(|()| self.write_value(&reference, value));
         if let Err(error) = written {
             let mut space = lock(&self.space);
-            extents.into_iter().for_each(|extent| space.give_back(extent));
+            for extent in extents {
+                space.give_back(extent);
+            }
             return Err(error);
         }
         Ok(reference)
@@ -99,9 +103,12 @@ impl Pager {
     pub(crate) fn check_overflow_pages(&self, reference: &OverflowRef) -> Result<()> {
         for page in reference.pages() {
             let bytes = self.read_run(page, 1)?;
-            let found = page::verify_alone(&bytes, page).map_err(|what| self.corrupt(page, what))?;
+            let found =
+                page::verify_alone(&bytes, page).map_err(|what| self.corrupt(page, what))?;
             if found != PageType::Overflow as u8 {
-                return Err(self.corrupt(page, format!("page {page} has type {found}, not overflow")));
+                return Err(
+                    self.corrupt(page, format!("page {page} has type {found}, not overflow"))
+                );
             }
         }
         Ok(())

@@ -116,7 +116,10 @@ impl Space {
     pub(crate) fn allocate_page(&mut self, owner: Owner) -> PageNo {
         let found = self.free.by_start.first_key_value().map(|(&start, &len)| (start, len));
         let extent = match found.filter(|_| !self.append_only) {
-            Some((start, len)) => self.free.take(start, len, 1),
+            Some((start, len)) => {
+                probe::hit(Probe::FreePageReused);
+                self.free.take(start, len, 1)
+            }
             None => self.grow(1),
         };
         self.note(owner, extent);
@@ -124,7 +127,12 @@ impl Space {
     }
 
     /// `pages` pages in at most `max_runs` runs.
-    pub(crate) fn allocate_runs(&mut self, owner: Owner, pages: u64, max_runs: usize) -> Vec<Extent> {
+    pub(crate) fn allocate_runs(
+        &mut self,
+        owner: Owner,
+        pages: u64,
+        max_runs: usize,
+    ) -> Vec<Extent> {
         let mut runs = Vec::new();
         let mut missing = pages;
         while missing > 0 {
@@ -219,8 +227,7 @@ impl Space {
             .young
             .range((frame.next(), PageNo(0))..)
             .map(|(&(_, start), &pages)| Extent { start, pages });
-        let uncommitted =
-            self.uncommitted.iter().map(|(&start, &pages)| Extent { start, pages });
+        let uncommitted = self.uncommitted.iter().map(|(&start, &pages)| Extent { start, pages });
         for extent in freed.chain(young).chain(uncommitted) {
             all.insert(extent);
         }

@@ -49,7 +49,11 @@ impl WriteOut {
     }
 
     /// Writes at most `max_nodes` nodes in large sorted writes.
-    pub(crate) fn slice(&mut self, pager: &Pager, max_nodes: usize) -> std::result::Result<(), WriteError> {
+    pub(crate) fn slice(
+        &mut self,
+        pager: &Pager,
+        max_nodes: usize,
+    ) -> std::result::Result<(), WriteError> {
         let end = (self.next + max_nodes).min(self.nodes.len());
         let nodes = &self.nodes[self.next..end];
         let pages = self.allocate(pager, nodes.len())?;
@@ -78,7 +82,11 @@ impl WriteOut {
         Ok(())
     }
 
-    fn allocate(&self, pager: &Pager, count: usize) -> std::result::Result<Vec<PageNo>, WriteError> {
+    fn allocate(
+        &self,
+        pager: &Pager,
+        count: usize,
+    ) -> std::result::Result<Vec<PageNo>, WriteError> {
         let (pages, end) = {
             let mut space = lock(&pager.space);
             let pages: Vec<_> = (0..count).map(|_| space.allocate_page(self.owner)).collect();
@@ -86,7 +94,9 @@ impl WriteOut {
         };
         if let Err(error) = pager.reserve(end) {
             let mut space = lock(&pager.space);
-            pages.iter().for_each(|&page| space.give_back(Extent::one(page)));
+            for page in pages {
+                space.give_back(Extent::one(page));
+            }
             return Err(WriteError::NoSpace(error));
         }
         Ok(pages)

@@ -1,8 +1,17 @@
-//! The order of commits: who reads which snapshot, and what is kept of each commit.
+//! States and their order: roots, which of them readers see, the versions that a snapshot sees,
+//! and what is kept of each commit.
 
-mod commits;
+mod commit;
+mod group;
 mod registry;
+mod root;
+mod rows;
 
-pub use commits::{Commit, Commits};
-pub(crate) use commits::{commit_at, seq_at_time};
+pub use commit::Commit;
+pub(crate) use commit::{commit_at, seq_at_time};
+pub(crate) use group::Group;
 pub(crate) use registry::{Registry, Ticket};
+pub(crate) use root::{MetaRow, Root};
+pub(crate) use rows::{
+    PLAIN, Rows, Source, TOMBSTONE, VisibleRow, is_tombstone, newest_at, read_value,
+};

@@ -7,8 +7,6 @@
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
-use super::rows::{Rows, Source, newest_at};
-use super::Root;
 use crate::bytes::Bytes;
 use crate::core::Core;
 use crate::error::{Error, Result};
@@ -16,7 +14,7 @@ use crate::keys::{self, KeyRange};
 use crate::lattice::{Coord, PackedCoord};
 use crate::pager::Pager;
 use crate::record::{Cell, decode_cell};
-use crate::timeline::{Commit, Ticket, commit_at};
+use crate::timeline::{Commit, Root, Rows, Source, Ticket, VisibleRow, commit_at, newest_at};
 
 /// A read transaction: one state of the database, for as long as it lives.
 pub struct ReadTx {
@@ -28,7 +26,12 @@ pub struct ReadTx {
 }
 
 impl ReadTx {
-    pub(crate) fn new(core: &Arc<Core>, seq: u64, pinned: Option<Arc<Root>>, ticket: Ticket) -> Self {
+    pub(crate) fn new(
+        core: &Arc<Core>,
+        seq: u64,
+        pinned: Option<Arc<Root>>,
+        ticket: Ticket,
+    ) -> Self {
         Self { core: Arc::clone(core), seq, pinned, ticket }
     }
 
@@ -238,7 +241,7 @@ macro_rules! iterator {
 
 iterator! {
     /// Cells in Morton order, from either end. Ends after an error.
-    Cells, (Coord, Cell), |pager: &Pager, row: super::rows::VisibleRow| {
+    Cells, (Coord, Cell), |pager: &Pager, row: VisibleRow| {
         let coord = keys::cell_coord(&row.logical);
         let coord = coord.map_err(|error| error.at(pager.file.path(), 0))?;
         Ok::<_, Error>((coord, cell_from(pager, &row.value(pager)?)?))
@@ -247,7 +250,7 @@ iterator! {
 
 iterator! {
     /// Keys and values of the raw keyspace in key order, from either end. Ends after an error.
-    RawScan, (Bytes, Bytes), |pager: &Pager, row: super::rows::VisibleRow| {
+    RawScan, (Bytes, Bytes), |pager: &Pager, row: VisibleRow| {
         let key = keys::raw_app_key(&row.logical);
         let key = key.map_err(|error| error.at(pager.file.path(), 0))?;
         Ok::<_, Error>((Bytes::from(&*key), row.value(pager)?))

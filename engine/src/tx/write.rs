@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::changes::{PLAIN, TOMBSTONE_ROW};
 use super::read::{Cells, RawScan, ReadState, get_cell, get_raw};
-use super::{Changes, MetaRow, Root, Row, newest_at};
 use crate::bytes::Bytes;
+use crate::changes::{Changes, Row, TOMBSTONE_ROW};
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::format::frame::FrameType;
@@ -19,9 +18,9 @@ use crate::lattice::{Coord, PackedCoord};
 use crate::pager::Owner;
 use crate::probe::{self, Probe};
 use crate::record::{Cell, encode_cell};
-use crate::recovery::write_out;
 use crate::sync::lock;
 use crate::time::Timestamp;
+use crate::timeline::{MetaRow, PLAIN, Root, newest_at};
 use crate::wal::{NewFrame, Wal, max_payload_bytes};
 
 /// Most bytes of a note.
@@ -204,8 +203,7 @@ impl WriteTx {
         }
         let core = Arc::clone(&self.core);
         let pending = if self.touched.is_empty() && self.note.is_none() {
-            let pending =
-                PendingCommit { core, frame: self.base.frame(), seq: self.base.seq };
+            let pending = PendingCommit { core, frame: self.base.frame(), seq: self.base.seq };
             self.undo();
             pending
         } else {
@@ -256,7 +254,7 @@ impl WriteTx {
         self.check_usable()?;
         let source = self.changes.source(&self.core.pager);
         let newest = newest_at(&source, &logical, u64::MAX)?;
-        if !newest.is_some_and(|newest| !newest.tombstone) {
+        if newest.is_none_or(|newest| newest.tombstone) {
             return Ok(false);
         }
         let key = self.changes.physical(&logical);
@@ -345,7 +343,7 @@ impl WriteTx {
         self.changes.root = self.changes.root.fold(pager);
         if pager.resident_bytes() > pager.resident_limit() / 2 {
             probe::hit(Probe::TransactionSpilled);
-            write_out(pager, &self.changes.root, Owner::Transaction)?;
+            self.changes.root.write_out(pager, Owner::Transaction)?;
             self.changes.root = self.changes.root.fold(pager).shed();
         }
         Ok(())
@@ -356,9 +354,8 @@ impl WriteTx {
         let core = Arc::clone(&self.core);
         core.check_writable()?;
         let Some(wal) = core.wal.get() else { return Err(Error::ReadOnly) };
-        let wanted = self.time.unwrap_or_else(|| {
-            Timestamp::from_nanos(core.vfs.clock().wall_nanos())
-        });
+        let wanted =
+            self.time.unwrap_or_else(|| Timestamp::from_nanos(core.vfs.clock().wall_nanos()));
         let time = self.changes.time_after(wanted);
         let hash = self.history_hash(time);
         let prefix = CommitPrefix { history_hash: hash, note: self.note.clone() };
@@ -399,7 +396,9 @@ impl WriteTx {
     fn history_hash(&mut self, time: Timestamp) -> HistoryHash {
         self.touched.sort_by(|a, b| a.logical.cmp(&b.logical));
         let is_last = |index: usize| {
-            self.touched.get(index + 1).is_none_or(|next| next.logical != self.touched[index].logical)
+            self.touched
+                .get(index + 1)
+                .is_none_or(|next| next.logical != self.touched[index].logical)
         };
         let last: Vec<usize> = (0..self.touched.len()).filter(|&index| is_last(index)).collect();
         let note = self.note.as_deref().unwrap_or_default();
@@ -428,7 +427,9 @@ impl WriteTx {
             return;
         }
         lock(&self.core.pager.space).rollback();
-        if self.in_parts && let Some(wal) = self.core.wal.get() {
+        if self.in_parts
+            && let Some(wal) = self.core.wal.get()
+        {
             probe::hit(Probe::AbortFrame);
             let frame = NewFrame { frame_type: FrameType::Abort, seq: 0, time: 0, payload: &[] };
             if let Err(error) = wal.append(&frame) {

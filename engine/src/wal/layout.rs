@@ -74,7 +74,12 @@ impl Layout {
     }
 
     /// Places a frame of `size` bytes; `None` when there is no segment for it.
-    pub(crate) fn place(&mut self, number: FrameNo, size: usize, starts_group: bool) -> Option<Place> {
+    pub(crate) fn place(
+        &mut self,
+        number: FrameNo,
+        size: usize,
+        starts_group: bool,
+    ) -> Option<Place> {
         let block = BLOCK_BYTES as u32;
         let offset = if starts_group { self.end.next_multiple_of(block) } else { self.end };
         let fits = u64::from(offset) + size as u64 <= u64::from(self.segment_bytes);

@@ -1,12 +1,14 @@
 //! The write-ahead log: frames in equal segments of one file, synced in groups.
 
+mod begin;
 mod layout;
 mod reader;
 mod writer;
 
+pub(crate) use begin::{begin_log, parent_of, wal_path};
 pub(crate) use layout::Layout;
 pub(crate) use reader::{Evidence, LogFile, Replay};
-pub(crate) use writer::{Appended, FrameStamp, NewFrame, Wal, WalConfig};
+pub(crate) use writer::{FrameStamp, NewFrame, Wal, WalConfig};
 
 use crate::format::frame::FRAME_HEADER_BYTES;
 use crate::format::segment::BLOCK_BYTES;

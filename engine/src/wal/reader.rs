@@ -32,11 +32,14 @@ pub(crate) struct LogFile {
 impl LogFile {
     /// Looks at the first two blocks of every segment, and at more where a first frame is longer.
     pub(crate) fn read(file: Arc<dyn File>, segment_bytes: u32) -> Result<Self> {
-        let slots = file.len()? / u64::from(segment_bytes);
+        // The last segment may be cut short: a failed sync proves nothing of a length, and a later
+        // one covers only what was written after it.
+        let slots = file.len()?.div_ceil(u64::from(segment_bytes));
         let slots = u32::try_from(slots).unwrap_or(u32::MAX);
         let mut log = Self { file, segment_bytes, segments: Vec::new() };
         let mut blocks = vec![0; 2 * BLOCK_BYTES];
         for slot in 0..slots {
+            blocks.fill(0);
             log.file.read_up_to(log.at(slot, 0), &mut blocks)?;
             let header = SegmentHeader::decode(&blocks);
             let first = log.first_frame(slot, &blocks[BLOCK_BYTES..])?;
@@ -133,21 +136,33 @@ impl LogFile {
         offset: usize,
         mut see: impl FnMut(usize, &Frame<'_>),
     ) -> Result<()> {
+        self.look_at_blocks(slot, offset, |at, bytes| {
+            if let Some(frame) = frame::decode(bytes) {
+                see(at, &frame);
+            }
+        })
+    }
+
+    /// Calls `see` with the bytes from every frame on, intact or not, that may start at a block
+    /// (or be a second copy) in the segment from `offset` on.
+    fn look_at_blocks(
+        &self,
+        slot: u32,
+        offset: usize,
+        mut see: impl FnMut(usize, &[u8]),
+    ) -> Result<()> {
         let bytes = self.read_segment(slot)?;
         let first = offset.next_multiple_of(BLOCK_BYTES);
         for block in (first..bytes.len()).step_by(BLOCK_BYTES) {
-            let starts = [block, block + COPY_OFFSET];
-            let mut found = starts.iter().filter_map(|&start| {
-                bytes.get(start..).and_then(frame::decode).map(|frame| (start, frame))
-            });
-            if let Some((start, frame)) = found.next() {
-                // Frames of one group follow each other without a gap.
-                let mut at = start;
-                let mut next = Some(frame);
-                while let Some(frame) = next {
-                    see(at, &frame);
-                    at += frame.size();
-                    next = bytes.get(at..).and_then(frame::decode);
+            let intact = |at: &usize| bytes.get(*at..).and_then(frame::decode).is_some();
+            let copies = [block, block + COPY_OFFSET];
+            let mut at = copies.into_iter().find(intact).unwrap_or(block);
+            // Frames of one group follow each other without a gap.
+            while let Some(rest) = bytes.get(at..) {
+                see(at, rest);
+                match frame::decode(rest) {
+                    Some(frame) => at += frame.size(),
+                    None => break,
                 }
             }
         }
@@ -168,6 +183,8 @@ pub(crate) struct Evidence {
     pub(crate) frames: u64,
     /// Their bytes.
     pub(crate) bytes: u64,
+    /// Bytes of the frame that broke the chain, as far as it can be told.
+    pub(crate) torn_bytes: u64,
 }
 
 /// The unbroken chain of frames of one file and epoch.
@@ -186,7 +203,12 @@ pub(crate) struct Replay<'a> {
 
 impl<'a> Replay<'a> {
     /// Starts after the last retired frame, which must be there.
-    pub(crate) fn new(log: &'a LogFile, file: Identity, epoch: u64, retired: Retired) -> Result<Option<Self>> {
+    pub(crate) fn new(
+        log: &'a LogFile,
+        file: Identity,
+        epoch: u64,
+        retired: Retired,
+    ) -> Result<Option<Self>> {
         if retired.slot >= log.slots() {
             return Ok(None);
         }
@@ -279,7 +301,9 @@ impl<'a> Replay<'a> {
 
     fn accept(&mut self, start: usize) -> Option<Frame<'_>> {
         let frame = frame::decode(&self.segment[start..])?;
-        if start % BLOCK_BYTES == COPY_OFFSET && start >= self.at.next_multiple_of(BLOCK_BYTES) + COPY_OFFSET {
+        if start % BLOCK_BYTES == COPY_OFFSET
+            && start >= self.at.next_multiple_of(BLOCK_BYTES) + COPY_OFFSET
+        {
             probe::hit(Probe::SecondCopyUsed);
         }
         self.at = start + frame.size();
@@ -301,13 +325,22 @@ impl<'a> Replay<'a> {
     pub(crate) fn look_on(&self) -> Result<Evidence> {
         let mut evidence = Evidence::default();
         let (file, epoch, last) = (self.file, self.epoch, self.last.0);
+        if let Some(rest) =
+            self.segment.get(self.at..).filter(|_| !self.at.is_multiple_of(BLOCK_BYTES))
+        {
+            evidence.torn_bytes += self.torn_bytes(rest);
+        }
         for slot in 0..self.log.slots() {
             let from = if slot == self.slot { self.at } else { BLOCK_BYTES };
             let older = self.used.iter().any(|&(used, _)| used == slot) && slot != self.slot;
             if older || self.is_older(slot) {
                 continue;
             }
-            self.log.frames_at_blocks(slot, from, |_, frame| {
+            self.log.look_at_blocks(slot, from, |_, bytes| {
+                let Some(frame) = frame::decode(bytes) else {
+                    evidence.torn_bytes += self.torn_bytes(bytes);
+                    return;
+                };
                 let header = &frame.header;
                 if header.file != file || header.epoch < epoch {
                     return;
@@ -324,6 +357,20 @@ impl<'a> Replay<'a> {
             })?;
         }
         Ok(evidence)
+    }
+
+    /// Bytes of a frame that is not intact but was to be the next one, by what is left of it.
+    fn torn_bytes(&self, bytes: &[u8]) -> u64 {
+        let Some(claim) = frame::claim(bytes) else { return 0 };
+        let next = claim.number == self.last.0.next();
+        let chained = claim.previous_crc == self.last.1;
+        let ours = claim.file == self.file || claim.epoch == self.epoch;
+        if (next && (chained || ours)) || (chained && ours) {
+            let size = frame::claimed_size(bytes, bytes.len()).unwrap_or(BLOCK_BYTES);
+            size as u64
+        } else {
+            0
+        }
     }
 
     /// Whether a segment is known to hold nothing but frames from before the chain.

@@ -8,7 +8,6 @@
 //!
 //! After a failed write or sync nothing is ever written again through this handle.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use hexxladb_vfs::{File, FileExt};
@@ -117,11 +116,6 @@ impl Wal {
         Self { file, config, state: Mutex::new(state), turn: Condvar::new() }
     }
 
-    /// The log's path.
-    pub(crate) fn path(&self) -> &Path {
-        self.file.path()
-    }
-
     /// Number of the next frame.
     pub(crate) fn next_frame(&self) -> FrameNo {
         lock(&self.state).next
@@ -159,11 +153,6 @@ impl Wal {
         let mut state = lock(&self.state);
         state.stamp.generation = generation;
         state.layout.retire(retired);
-    }
-
-    /// A new epoch begins with the next frame.
-    pub(crate) fn set_stamp(&self, stamp: FrameStamp) {
-        lock(&self.state).stamp = stamp;
     }
 
     /// Appends a frame, growing the file first where that is needed.
@@ -380,8 +369,9 @@ fn fill_segments(
     let zeros = vec![0; segment_bytes as usize];
     let fill = || {
         file.allocate(end)?;
-        (0..u64::from(count))
-            .try_for_each(|index| file.write_all_at(start + index * u64::from(segment_bytes), &zeros))
+        (0..u64::from(count)).try_for_each(|index| {
+            file.write_all_at(start + index * u64::from(segment_bytes), &zeros)
+        })
     };
     fill().map_err(|error| {
         // What is left beyond the segments in use does no harm: it is zeros.

@@ -24,14 +24,28 @@ fn put_get_reopen_and_travel() {
     }
     db.update(|tx| tx.delete_cell(at).map(|_| ())).unwrap();
     for close in [false, true] {
-        let db = if close { db.close().unwrap(); Db::open_with(vfs.clone(), "db", options()).unwrap() } else { db.clone() };
-        let read = |seq| db.view_at(seq, |tx| tx.get_cell(at)).unwrap().map(|cell| cell.raw_content);
+        let db = if close {
+            db.close().unwrap();
+            Db::open_with(vfs.clone(), "db", options()).unwrap()
+        } else {
+            db.clone()
+        };
+        let read =
+            |seq| db.view_at(seq, |tx| tx.get_cell(at)).unwrap().map(|cell| cell.raw_content);
         assert_eq!(read(0), None);
         assert_eq!(read(1).as_deref(), Some("one"));
         assert_eq!(read(3).as_deref(), Some("three"));
         assert_eq!(read(4), None);
-        assert!(matches!(db.view_at(5, |tx| tx.get_cell(at)), Err(Error::ReadSeqFuture { seq: 5, head: 4 })));
-        let history: Vec<_> = db.history(at).unwrap().map(|v| v.unwrap()).map(|v| (v.seq, v.record.is_some())).collect();
+        assert!(matches!(
+            db.view_at(5, |tx| tx.get_cell(at)),
+            Err(Error::ReadSeqFuture { seq: 5, head: 4 })
+        ));
+        let history: Vec<_> = db
+            .history(at)
+            .unwrap()
+            .map(|v| v.unwrap())
+            .map(|v| (v.seq, v.record.is_some()))
+            .collect();
         assert_eq!(history, [(4, false), (3, true), (2, true), (1, true)]);
         assert!(db.check().unwrap().is_clean(), "{:?}", db.check().unwrap().findings);
     }
@@ -46,7 +60,9 @@ fn many_random_rows_agree_with_a_map_at_every_snapshot() {
         let mut snapshots = Vec::new();
         let mut seed = 7u64;
         let mut random = move |n: u64| {
-            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (seed >> 33) % n
         };
         for round in 0..60u64 {
@@ -89,7 +105,8 @@ fn many_random_rows_agree_with_a_map_at_every_snapshot() {
                 for ((key, value), (k, v)) in forward.iter().zip(model) {
                     assert_eq!((&key[..], &value[..]), (&k[..], &v[..]));
                 }
-                let mut backward: Vec<_> = tx.scan::<&[u8]>(..).rev().map(|item| item.unwrap()).collect();
+                let mut backward: Vec<_> =
+                    tx.scan::<&[u8]>(..).rev().map(|item| item.unwrap()).collect();
                 backward.reverse();
                 assert_eq!(forward, backward);
                 for (k, v) in model.iter().step_by(97) {

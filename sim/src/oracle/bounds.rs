@@ -15,8 +15,8 @@ pub struct Bounds {
     pub shown: u64,
     /// The database was opened for writing once and therefore exists.
     pub created: bool,
-    /// Bytes whose sync failed may be in the cache alone, marked clean: a process that only
-    /// reads cannot tell, and cannot make them durable.
+    /// A sync failed: what is not durable may be gone from the cache, or be there alone, marked
+    /// clean, which a process that only reads cannot tell and cannot mend.
     pub tainted: bool,
 }
 
@@ -40,14 +40,19 @@ impl Bounds {
         self.tainted = false;
     }
 
+    /// What a recovery must at least find.
+    #[must_use]
+    pub fn least(&self) -> u64 {
+        if self.tainted { self.durable } else { self.shown }
+    }
+
     /// Judges what a recovery found.
     ///
     /// # Errors
     /// When it is too little or too much.
     pub fn judge(&self, found: u64, begun: u64) -> Check {
-        if found < self.shown {
-            let durable = self.durable;
-            let shown = self.shown;
+        let (durable, shown) = (self.durable, self.shown);
+        if found < self.least() {
             return fail(
                 Kind::Lost,
                 "recovery",

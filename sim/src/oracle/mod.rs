@@ -168,6 +168,13 @@ impl Excuses {
         self.failing || self.disk.as_ref().is_some_and(hit)
     }
 
+    /// Whether a failed sync has taken bytes out of the cache under the handle.
+    fn reverted(&self) -> bool {
+        self.disk.as_ref().is_some_and(|(disk, base)| {
+            disk.fired().count(FaultKind::SyncRevert) > base.count(FaultKind::SyncRevert)
+        })
+    }
+
     fn space_limited(&self) -> bool {
         self.disk.as_ref().is_some_and(|(disk, _)| disk.free_sectors().is_some())
     }
@@ -182,7 +189,9 @@ impl Excuses {
                     || (io.kind() == ErrorKind::StorageFull && self.space_limited())
                     || (io.kind() == ErrorKind::UnexpectedEof && self.damaged())
             }
-            Error::CorruptDatabase { .. }
+            // A read may still want bytes that a failed sync has taken out of the cache.
+            Error::CorruptDatabase { .. } => self.damaged() || self.reverted(),
+            Error::DatabaseMissing { .. }
             | Error::NotADatabase { .. }
             | Error::WalMismatch { .. }
             | Error::WalMissing { .. }

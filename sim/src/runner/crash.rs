@@ -4,14 +4,11 @@ use hexxladb::vfs::sim::{CutProfile, Effect, Fault};
 
 use super::{World, panics};
 use crate::op::{Crash, CrashKind, Survivors};
-use crate::oracle::{Check, Failure, sync_faults};
+use crate::oracle::{Check, Failure};
 
 impl World {
     /// The process or the machine stops; what hung on the handle goes with it.
     pub(super) fn crash(&mut self, crash: &Crash) -> Result<(), Failure> {
-        let failed_syncs = self.session.as_ref().is_some_and(|session| {
-            sync_faults(&self.disk.fired()) > sync_faults(&session.base)
-        });
         match (&crash.survivors, crash.kind) {
             (_, CrashKind::Kill) => self.disk.kill(),
             (Survivors::These(choice), _) => self.disk.power_cut_with(choice),
@@ -22,9 +19,7 @@ impl World {
                 self.cuts.push(self.disk.power_cut(CutProfile::Hostile));
             }
         }
-        if crash.kind == CrashKind::Kill {
-            self.bounds.tainted |= failed_syncs;
-        } else {
+        if crash.kind != CrashKind::Kill {
             self.bounds.cut();
         }
         self.tally.crashes += 1;

@@ -99,7 +99,7 @@ impl World {
         let found = excuses.take("head", db.head())?;
         self.note(&format!("opened at {found}"));
         let report = db.recovery_report().clone();
-        if excuses.damaged() && found < self.bounds.shown {
+        if excuses.damaged() && found < self.bounds.least() {
             // The one exception: damaged frames at the log's very end. Rot leaves bytes to
             // report; a lost write leaves nothing.
             self.tally.exceptions += 1;
@@ -122,10 +122,13 @@ impl World {
             self.crashed = false;
         }
         if read_only {
-            self.bounds.show(found, !self.bounds.tainted);
+            let durable = !self.bounds.tainted;
+            self.bounds.shown = found;
+            self.bounds.show(found, durable);
             return Ok(());
         }
         self.model.truncate(found);
+        self.bounds.shown = found;
         self.bounds.show(found, true);
         self.bounds.created = true;
         self.bounds.tainted = false;
@@ -196,10 +199,8 @@ impl World {
         let refuse = self.must_not_acknowledge();
         let Some(session) = self.session.take() else { return Ok(()) };
         match result {
-            Ok(()) if refuse => {
-                // Nothing is promised, and nothing more can be asked of it.
-                self.bounds.tainted = true;
-            }
+            // Nothing is promised, and nothing more can be asked of it.
+            Ok(()) if refuse => {}
             Ok(()) => {
                 self.closed_answers(&session)?;
                 if !session.read_only {
@@ -208,7 +209,6 @@ impl World {
                 }
             }
             Err(error) => {
-                self.bounds.tainted = true;
                 self.session = Some(session);
                 let stop = excuses.stop("close", &error);
                 self.drop_session()?;
@@ -244,9 +244,6 @@ impl World {
 
     /// The handle goes without a close; what hangs on it goes first.
     pub(super) fn drop_session(&mut self) -> Check {
-        self.bounds.tainted |= self.session.as_ref().is_some_and(|session| {
-            sync_faults(&self.disk.fired()) > sync_faults(&session.base)
-        });
         drop(self.session.take());
         Ok(())
     }

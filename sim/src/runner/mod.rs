@@ -228,6 +228,7 @@ impl World {
             Ok(Err(Stop::Failed(failure))) => Err(*failure),
             Err(message) => Err(panic_failure(&message)),
         };
+        self.bounds.tainted |= sync_faults(&self.disk.fired()) > sync_faults(&self.before);
         if outcome.is_err() {
             self.leak();
         }

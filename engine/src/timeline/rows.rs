@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::changes::{PLAIN, TOMBSTONE};
 use super::root::Root;
 use crate::btree::{self, Found, LeafSpan, Tree};
 use crate::bytes::Bytes;
@@ -11,6 +10,11 @@ use crate::format::overflow::OverflowRef;
 use crate::ids::PageNo;
 use crate::keys::{self, KeyBuf, KeyRange};
 use crate::pager::{Node, Pager};
+
+/// Tag of a tombstone's row.
+pub(crate) const TOMBSTONE: u8 = 0;
+/// Tag of a row whose value follows as it is.
+pub(crate) const PLAIN: u8 = 1;
 
 /// A state to read from.
 #[derive(Clone, Copy)]
@@ -55,7 +59,11 @@ impl<'a> Source<'a> {
 
 /// The newest version of a record with a sequence of at most `seq`.
 #[inline]
-pub(crate) fn newest_at(source: &Source<'_>, logical: &[u8], seq: u64) -> Result<Option<VersionRow>> {
+pub(crate) fn newest_at(
+    source: &Source<'_>,
+    logical: &[u8],
+    seq: u64,
+) -> Result<Option<VersionRow>> {
     let found = if source.mvcc {
         let mut key = KeyBuf::from_slice(logical);
         keys::push_seq(&mut key, seq);
@@ -90,10 +98,11 @@ fn version_of(source: &Source<'_>, found: Found, logical: &[u8]) -> Result<Optio
 /// Whether a row says that its record was deleted.
 pub(crate) fn is_tombstone(pager: &Pager, leaf: &Node, index: usize) -> Result<bool> {
     let (range, overflow) = leaf.keys.value_range(index);
-    match (overflow, leaf.keys.bytes().get(range.start), range.is_empty()) {
-        (true, _, _) => Ok(false),
-        (false, Some(&TOMBSTONE), false) => Ok(true),
-        (false, Some(&PLAIN), false) => Ok(false),
+    match leaf.keys.bytes()[range].first() {
+        // A tombstone is never so large.
+        _ if overflow => Ok(false),
+        Some(&TOMBSTONE) => Ok(true),
+        Some(&PLAIN) => Ok(false),
         _ => Err(bad_row(pager, leaf)),
     }
 }
@@ -168,7 +177,9 @@ impl Rows {
     pub(crate) fn next(&mut self, source: &Source<'_>) -> Result<Option<VisibleRow>> {
         let mut skipped = 0;
         while !self.done {
-            let Some((leaf, index)) = self.step_forward(source, &source.root.records)? else { break };
+            let Some((leaf, index)) = self.step_forward(source, &source.root.records)? else {
+                break;
+            };
             let key = leaf.keys.key(index);
             if key[..] >= self.range.end[..] {
                 break;
@@ -213,11 +224,11 @@ impl Rows {
             self.range.end.clone_from(&logical);
             if seq > self.seq {
                 // The oldest version is too new: no version is visible.
-                self.pass_back(source)?;
+                self.pass_back(source);
                 continue;
             }
             let row = self.newest_visible(source, &logical, leaf, index)?;
-            self.pass_back(source)?;
+            self.pass_back(source);
             if let Some(row) = row {
                 return Ok(Some(row));
             }
@@ -234,8 +245,8 @@ impl Rows {
         leaf: Arc<Node>,
         index: usize,
     ) -> Result<Option<VisibleRow>> {
-        let alone = !source.mvcc
-            || index > 0 && leaf.keys.strip_key_prefix(index - 1, logical).is_none();
+        let alone =
+            !source.mvcc || index > 0 && leaf.keys.strip_key_prefix(index - 1, logical).is_none();
         if alone {
             let tombstone = is_tombstone(source.pager, &leaf, index)?;
             return Ok((!tombstone).then(|| VisibleRow { logical: logical.clone(), leaf, index }));
@@ -245,7 +256,11 @@ impl Rows {
         }))
     }
 
-    fn step_forward(&mut self, source: &Source<'_>, tree: &Tree) -> Result<Option<(Arc<Node>, usize)>> {
+    fn step_forward(
+        &mut self,
+        source: &Source<'_>,
+        tree: &Tree,
+    ) -> Result<Option<(Arc<Node>, usize)>> {
         loop {
             if self.front.is_none() {
                 let start = self.range.start.clone();
@@ -309,7 +324,11 @@ impl Rows {
         Ok(())
     }
 
-    fn step_back(&mut self, source: &Source<'_>, tree: &Tree) -> Result<Option<(Arc<Node>, usize)>> {
+    fn step_back(
+        &mut self,
+        source: &Source<'_>,
+        tree: &Tree,
+    ) -> Result<Option<(Arc<Node>, usize)>> {
         loop {
             if self.back.is_none() {
                 let span = btree::leaf_before(source.pager, tree, Some(&self.range.end))?;
@@ -332,7 +351,7 @@ impl Rows {
     }
 
     /// Goes before the newer versions of a record, to `range.end`.
-    fn pass_back(&mut self, source: &Source<'_>) -> Result<()> {
+    fn pass_back(&mut self, source: &Source<'_>) {
         let end_key = &self.range.end;
         if let Some(end) = &mut self.back {
             let keys = &end.span.leaf.keys;
@@ -345,7 +364,6 @@ impl Rows {
             }
         }
         self.done |= self.range.start >= self.range.end;
-        Ok(())
     }
 }
 

@@ -4,29 +4,29 @@
 //! Always: until the recovered state is republished under a new header nothing is overwritten
 //! that an older header or the log could need; so a crash at any step is just another crash.
 
-use std::collections::VecDeque;
+mod replay;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use hexxladb_vfs::{File, FileExt, LockKind, LockOutcome, OpenMode, Vfs};
 
-use crate::checkpoint::{RootPages, read_free_list, write_root_pages};
-use crate::core::{Core, Opened, begin_log, parent_of, wal_path};
+use crate::core::{Core, Opened};
 use crate::create;
 use crate::error::{Error, Result};
-use crate::format::frame::{Frame, FrameType};
+use crate::format::frame::FrameType;
 use crate::format::free_list::Extent;
 use crate::format::header::{HEADER_BYTES, Header, Retired, SLOT_BYTES, SLOTS, SlotError, State};
-use crate::format::redo::{Bounds, Change, CommitPrefix, first_change};
 use crate::ids::FrameNo;
+use crate::limits::TreeLimits;
 use crate::options::Options;
-use crate::pager::{Owner, Pager, Space, dirty_nodes, write_all};
+use crate::pager::{Owner, Pager, RootPages, Space, read_free_list, write_root_pages};
 use crate::probe::{self, Probe};
 use crate::stats::RecoveryReport;
 use crate::sync::lock;
-use crate::time::Timestamp;
-use crate::tx::{Changes, MetaRow, Root, TreeLimits};
-use crate::wal::{Evidence, LogFile, Replay, Wal};
+use crate::timeline::Root;
+use crate::wal::{Evidence, LogFile, Replay, Wal, begin_log, wal_path};
+use replay::Replayer;
 
 /// Opens or creates the database at `path`.
 pub(crate) fn open(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<Core> {
@@ -84,7 +84,8 @@ fn read_header(file: &dyn File) -> Result<Slots> {
     }
     let newest = slots.iter().flatten().max_by_key(|header| header.generation).cloned();
     if let Some(header) = newest {
-        let chosen = [Probe::HeaderSlot0, Probe::HeaderSlot1, Probe::HeaderSlot2, Probe::HeaderSlot3];
+        let chosen =
+            [Probe::HeaderSlot0, Probe::HeaderSlot1, Probe::HeaderSlot2, Probe::HeaderSlot3];
         probe::hit(chosen[(header.generation % SLOTS) as usize]);
         if damaged_slot(&slots).is_some() {
             probe::hit(Probe::HeaderTorn);
@@ -125,9 +126,8 @@ fn check_options(path: &Path, header: &Header, options: &Options) -> Result<()> 
     if options.mvcc == Some(true) && !mvcc {
         return Err(Error::MigrationRequired { path: path.to_path_buf() });
     }
-    let mismatch = |option, file: String, given: String| {
-        Err(Error::OptionMismatch { option, file, given })
-    };
+    let mismatch =
+        |option, file: String, given: String| Err(Error::OptionMismatch { option, file, given });
     if options.mvcc == Some(false) && mvcc {
         return mismatch("mvcc", "true".into(), "false".into());
     }
@@ -296,7 +296,7 @@ impl Opening<'_> {
         }
     }
 
-    fn recover(mut self) -> Result<Core> {
+    fn recover(self) -> Result<Core> {
         let missing = Error::WalMissing { path: wal_path(self.path) };
         let Some(log) = self.open_log()?.filter(|log| !log.is_blank()) else {
             return Err(missing);
@@ -349,15 +349,14 @@ impl Opening<'_> {
     ) -> Result<()> {
         let expected = replay.last().0.next();
         if evidence.durable >= expected {
-            let what = format!(
-                "frame {expected} is damaged, and a later one proves that it was durable",
-            );
+            let what =
+                format!("frame {expected} is damaged, and a later one proves that it was durable");
             return Err(log.corrupt(replay.break_offset(), what));
         }
         if evidence.generation > replayer.generation.max(self.header.generation) {
             return Err(self.newer_header_lost());
         }
-        if evidence.frames > 0 {
+        if evidence.frames + evidence.torn_bytes > 0 {
             probe::hit(Probe::TornTail);
         }
         Ok(())
@@ -416,212 +415,11 @@ fn write_recovered(
             pages: root_pages,
         });
     }
-    let mut nodes = Vec::new();
-    dirty_nodes(&root.records.root, &mut nodes);
-    dirty_nodes(&root.meta.root, &mut nodes);
-    write_all(pager, nodes, Owner::Checkpoint)?;
-    let roots = write_root_pages(pager, root, root_pages)?;
+    root.write_out(pager, Owner::Checkpoint)?;
+    let catalog = root.catalog().ok_or_else(|| {
+        Error::corrupt(pager.file.path(), 0, "a tree was not written before its catalogue")
+    })?;
+    let roots = write_root_pages(pager, &catalog, root.frame(), root_pages)?;
     pager.file.sync_data()?;
     Ok(roots)
-}
-
-/// Replays frames into a state.
-struct Replayer<'a> {
-    pager: &'a Pager,
-    limits: TreeLimits,
-    root: Root,
-    /// The transaction whose parts are being read, and what is left of its stream.
-    open: Option<Changes>,
-    stream: VecDeque<u8>,
-    committed: bool,
-    generation: u64,
-    frames: u64,
-    commits: u64,
-    bytes: u64,
-    parts_discarded: u64,
-}
-
-impl<'a> Replayer<'a> {
-    fn new(pager: &'a Pager, limits: TreeLimits, root: Root) -> Self {
-        Self {
-            pager,
-            limits,
-            root,
-            open: None,
-            stream: VecDeque::new(),
-            committed: false,
-            generation: 0,
-            frames: 0,
-            commits: 0,
-            bytes: 0,
-            parts_discarded: 0,
-        }
-    }
-
-    fn frame(&mut self, frame: &Frame<'_>, log: &LogFile) -> Result<()> {
-        probe::hit(Probe::RecoveredFrames);
-        self.frames += 1;
-        self.bytes += frame.size() as u64;
-        self.generation = self.generation.max(frame.header.generation);
-        let number = frame.header.number;
-        let bad = |what: String| log.corrupt(0, format!("frame {number}: {what}"));
-        match frame.header.frame_type {
-            FrameType::Anchor => {}
-            FrameType::Part => self.changes(number, frame.payload).map_err(|e| e.or(bad))?,
-            FrameType::Abort => self.discard(),
-            FrameType::Commit => {
-                let (prefix, rest) = CommitPrefix::decode(frame.payload).map_err(bad)?;
-                self.changes(number, rest).map_err(|error| error.or(bad))?;
-                self.commit(frame, prefix).map_err(|error| error.or(bad))?;
-            }
-        }
-        self.relieve()
-    }
-
-    /// Applies the whole changes that the stream holds with `payload` at its end.
-    fn changes(&mut self, number: FrameNo, payload: &[u8]) -> std::result::Result<(), ReplayError> {
-        let change = number;
-        let (root, mvcc) = (&self.root, self.limits.mvcc);
-        let changes = self.open.get_or_insert_with(|| Changes::new(root.clone(), change, mvcc));
-        let bounds = Bounds {
-            max_key_bytes: self.limits.max_key_bytes(),
-            max_row_bytes: self.limits.max_value_bytes + 1,
-        };
-        self.stream.extend(payload);
-        let stream = self.stream.make_contiguous();
-        let mut at = 0;
-        while let Some((change, len)) = first_change(&stream[at..], bounds)? {
-            match change {
-                Change::Put { key, row } => changes.put_row(self.pager, key, &[row])?,
-                Change::Delete { key } => {
-                    changes.delete_row(self.pager, key)?;
-                }
-            }
-            at += len;
-        }
-        self.stream.drain(..at);
-        Ok(())
-    }
-
-    fn commit(&mut self, frame: &Frame<'_>, prefix: CommitPrefix) -> std::result::Result<(), ReplayError> {
-        if !self.stream.is_empty() {
-            return Err(ReplayError::Format("its last change is cut short".into()));
-        }
-        let expected = self.root.seq + 1;
-        if frame.header.seq != expected {
-            let what = format!("commit {}, {expected} expected", frame.header.seq);
-            return Err(ReplayError::Format(what));
-        }
-        let Some(mut changes) = self.open.take() else { return Ok(()) };
-        let time = Timestamp::from_nanos(frame.header.time);
-        let row = MetaRow { time, hash: prefix.history_hash, note: prefix.note };
-        changes.finish(self.pager, &row)?;
-        let mut freed = changes.edit.freed;
-        let replaced = changes.edit.replaced.iter();
-        freed.extend(replaced.filter_map(|node| node.disk.get()).map(|disk| Extent::one(disk.page)));
-        lock(&self.pager.space).commit(frame.header.number, freed);
-        self.root = changes.root;
-        self.commits += 1;
-        self.committed = true;
-        Ok(())
-    }
-
-    /// The frame just read is at `place`; a commit's state ends there.
-    fn accept(&mut self, place: Retired) {
-        if std::mem::take(&mut self.committed) {
-            self.root.place = place;
-        }
-    }
-
-    /// The parts read so far are void.
-    fn discard(&mut self) {
-        if self.open.take().is_some() {
-            self.parts_discarded += 1;
-            lock(&self.pager.space).rollback();
-        }
-        self.stream.clear();
-    }
-
-    /// Keeps the nodes in memory within the budget: the replayed state goes to pages that nobody
-    /// uses, and what an open transaction has added after it.
-    fn relieve(&mut self) -> Result<()> {
-        if self.pager.resident_bytes() <= self.pager.resident_limit() {
-            return Ok(());
-        }
-        write_out(self.pager, &self.root, Owner::Checkpoint)?;
-        self.root = self.root.fold(self.pager).shed();
-        if let Some(changes) = &mut self.open {
-            write_out(self.pager, &changes.root, Owner::Transaction)?;
-            changes.root = changes.root.fold(self.pager).shed();
-        }
-        Ok(())
-    }
-
-    fn report(&self, header: &Header, evidence: &Evidence) -> RecoveryReport {
-        let mut reasons = Vec::new();
-        if evidence.frames > 0 {
-            reasons.push("frames behind a torn one belong to commits that were not acknowledged");
-        }
-        if self.open.is_some() {
-            reasons.push("the log ends inside of a large transaction that did not commit");
-        }
-        RecoveryReport {
-            clean: false,
-            generation: header.generation,
-            frames_replayed: self.frames,
-            commits_replayed: self.commits,
-            bytes_replayed: self.bytes,
-            frames_discarded: evidence.frames,
-            bytes_discarded: evidence.bytes,
-            reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
-        }
-    }
-
-    fn finish(mut self) -> Root {
-        if self.open.is_some() {
-            probe::hit(Probe::PartsDiscarded);
-        }
-        self.discard();
-        self.root
-    }
-}
-
-/// Writes out what is in memory only.
-pub(crate) fn write_out(pager: &Pager, root: &Root, owner: Owner) -> Result<()> {
-    let mut nodes = Vec::new();
-    dirty_nodes(&root.records.root, &mut nodes);
-    dirty_nodes(&root.meta.root, &mut nodes);
-    write_all(pager, nodes, owner)
-}
-
-/// Why a frame could not be replayed.
-enum ReplayError {
-    Format(String),
-    Engine(Error),
-}
-
-impl ReplayError {
-    fn or(self, bad: impl FnOnce(String) -> Error) -> Error {
-        match self {
-            Self::Format(what) => bad(what),
-            Self::Engine(error) => error,
-        }
-    }
-}
-
-impl From<String> for ReplayError {
-    fn from(what: String) -> Self {
-        Self::Format(what)
-    }
-}
-
-impl From<Error> for ReplayError {
-    fn from(error: Error) -> Self {
-        Self::Engine(error)
-    }
-}
-
-/// The directory of the primary, for durability of its name.
-pub(crate) fn sync_parent(vfs: &dyn Vfs, path: &Path) -> Result<()> {
-    Ok(vfs.sync_dir(parent_of(path))?)
 }

@@ -1,15 +1,17 @@
 //! One state of the database: its trees, counters and place in the history. Published roots
 //! never change.
 
+use std::sync::Arc;
+
 use crate::btree::Tree;
 use crate::error::Result;
+use crate::format::FormatResult;
 use crate::format::bytes::Reader;
 use crate::format::catalog::{Catalog, FamilyCount, TreeEntry};
 use crate::format::header::{Header, Retired};
-use crate::format::FormatResult;
 use crate::ids::{FrameNo, HistoryHash, PageNo};
 use crate::keys::Family;
-use crate::pager::Pager;
+use crate::pager::{Node, Owner, Pager, dirty_nodes, write_all};
 use crate::time::Timestamp;
 
 const RECORDS: &str = "records";
@@ -45,8 +47,7 @@ impl Root {
     /// The state that a header names.
     pub(crate) fn load(pager: &Pager, header: &Header) -> Result<Self> {
         let (page, checksum) = header.catalog;
-        let bytes =
-            pager.read_page(page, crate::format::page::PageType::Catalog, &checksum)?;
+        let bytes = pager.read_page(page, crate::format::page::PageType::Catalog, &checksum)?;
         let catalog = Catalog::decode(&bytes).map_err(|what| pager.corrupt(page, what))?;
         Self::from_catalog(catalog, header).map_err(|what| pager.corrupt(page, what))
     }
@@ -118,6 +119,19 @@ impl Root {
         let mut families = vec![self.raw, self.cells];
         families.extend(self.other_families.iter().copied());
         Some(Catalog { floor: self.floor, base: self.base, trees, families })
+    }
+
+    /// Writes out what is in memory only.
+    pub(crate) fn write_out(&self, pager: &Pager, owner: Owner) -> Result<()> {
+        write_all(pager, self.dirty_nodes(), owner)
+    }
+
+    /// Nodes that are not on disk, children before parents.
+    pub(crate) fn dirty_nodes(&self) -> Vec<Arc<Node>> {
+        let mut nodes = Vec::new();
+        dirty_nodes(&self.records.root, &mut nodes);
+        dirty_nodes(&self.meta.root, &mut nodes);
+        nodes
     }
 
     /// The last frame that the state contains.

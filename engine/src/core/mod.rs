@@ -1,25 +1,29 @@
 //! What an open database consists of, and the rules between the parts: who may write, when a
 //! header goes out, when the handle is done for.
 
+mod checkpoints;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hexxladb_vfs::{File, FileExt, OpenMode, Vfs};
+use hexxladb_vfs::{File, FileExt, Vfs};
 
-use crate::checkpoint::Checkpoints;
 use crate::error::{Error, Result};
-use crate::format::frame::FrameType;
 use crate::format::free_list::Extent;
-use crate::format::header::{Header, Retired, State};
+use crate::format::header::{Header, State};
 use crate::ids::FrameNo;
+use crate::limits::TreeLimits;
 use crate::options::{Durability, Options};
 use crate::pager::Pager;
 use crate::probe::{self, Probe};
 use crate::stats::RecoveryReport;
-use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, OnceLock, Ordering, lock, thread_number, wait};
-use crate::timeline::Registry;
-use crate::tx::{Group, Root, Source, TreeLimits};
-use crate::wal::{FrameStamp, Layout, LogFile, NewFrame, Wal, WalConfig};
+use crate::sync::{
+    AtomicBool, Condvar, Mutex, MutexGuard, OnceLock, Ordering, lock, thread_number, wait,
+};
+use crate::timeline::{Group, Registry, Root, Source};
+use crate::wal::{Wal, begin_log};
+
+pub(crate) use checkpoints::{Checkpoints, Job};
 
 /// The one place that a writer takes.
 #[derive(Debug)]
@@ -278,15 +282,13 @@ impl Core {
         }
         probe::hit(Probe::LazyInUse);
         let header = lock(&self.header).clone();
-        let (wal, place) = begin_log(&*self.vfs, &self.path, &header, &[], None)?;
-        let epoch = wal.1;
+        let ((wal, stamp), place) = begin_log(&*self.vfs, &self.path, &header, &[], None)?;
         self.write_header(|next| {
             next.state = State::InUse;
-            next.incarnation = epoch.incarnation;
-            next.epoch = epoch.epoch;
+            next.incarnation = stamp.incarnation;
+            next.epoch = stamp.epoch;
             next.retired = place;
         })?;
-        let wal = wal.0;
         wal.header_durable(lock(&self.header).generation, place.frame);
         let old = self.base();
         let root = Arc::new(Root { place, ..(*old).clone() });
@@ -322,60 +324,4 @@ impl Core {
         self.seat_free.notify_all();
         lock(&self.lock_file).take();
     }
-}
-
-/// The log's path beside its primary.
-pub(crate) fn wal_path(primary: &std::path::Path) -> PathBuf {
-    let mut name = primary.as_os_str().to_owned();
-    name.push("-wal");
-    PathBuf::from(name)
-}
-
-/// The directory that holds the primary.
-pub(crate) fn parent_of(path: &std::path::Path) -> &std::path::Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => std::path::Path::new("."),
-    }
-}
-
-/// Begins an epoch in the log of a primary: an anchor frame, durable, in a segment that nothing
-/// needs. `kept` are segments that the header on disk still needs.
-pub(crate) fn begin_log(
-    vfs: &dyn Vfs,
-    path: &std::path::Path,
-    header: &Header,
-    kept: &[(u32, FrameNo)],
-    last: Option<(FrameNo, u32)>,
-) -> Result<((Wal, FrameStamp), Retired)> {
-    let log_path = wal_path(path);
-    let existed = vfs.exists(&log_path)?;
-    let file = vfs.open(&log_path, OpenMode::Create)?;
-    let segment_bytes = header.segment_bytes;
-    let wanted = u64::from(segment_bytes);
-    if file.len()? < wanted {
-        file.allocate(wanted)?;
-        file.write_all_at(0, &vec![0; segment_bytes as usize])?;
-        file.sync_all()?;
-    }
-    if !existed {
-        vfs.sync_dir(parent_of(path))?;
-    }
-    let log = LogFile::read(Arc::clone(&file), segment_bytes)?;
-    let mut random = [0; 8];
-    vfs.entropy().fill(&mut random)?;
-    let stamp = FrameStamp {
-        epoch: header.epoch.max(log.highest_epoch()) + 1,
-        incarnation: u64::from_le_bytes(random),
-        generation: header.generation,
-    };
-    let config = WalConfig { segment_bytes, file: header.file, history: header.history };
-    let layout = Layout::new(segment_bytes, log.slots(), log.next_ordinal(), kept);
-    let (last, crc) = last.unwrap_or((header.retired.frame, header.retired.crc));
-    let last = (last.max(log.highest_frame(&header.file)), crc);
-    let wal = Wal::new(file, config, layout, last, stamp, header.head_seq);
-    let anchor = NewFrame { frame_type: FrameType::Anchor, seq: 0, time: 0, payload: &[] };
-    let place = wal.append(&anchor)?;
-    wal.wait_durable(place.frame).map_err(|cause| Error::Poisoned { cause })?;
-    Ok(((wal, stamp), place))
 }

@@ -4,8 +4,6 @@
 //! A row is one tag byte and, for a put, the value. Rows that would take more than a quarter of a
 //! leaf lie in overflow pages.
 
-use super::root::{MetaRow, Root};
-use super::rows::{Source, newest_at};
 use crate::btree::{Edit, Stamp};
 use crate::error::Result;
 use crate::format::overflow::OverflowRef;
@@ -14,40 +12,13 @@ use crate::keys::{self, KeyBuf};
 use crate::pager::Pager;
 use crate::probe::{self, Probe};
 use crate::time::Timestamp;
-
-/// Tag of a tombstone's row.
-pub(crate) const TOMBSTONE: u8 = 0;
-/// Tag of a row whose value follows as it is.
-pub(crate) const PLAIN: u8 = 1;
+use crate::timeline::{MetaRow, PLAIN, Root, Source, TOMBSTONE, newest_at};
 
 /// The row of a tombstone.
 pub(crate) const TOMBSTONE_ROW: &[u8] = &[TOMBSTONE];
 
 /// Values up to this length stay in the leaf however long the key: a reference is no shorter.
 const ALWAYS_INLINE_BYTES: usize = 32;
-
-/// Limits that follow from the page size and the format.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TreeLimits {
-    pub(crate) mvcc: bool,
-    pub(crate) max_value_bytes: usize,
-    pub(crate) max_raw_key_bytes: usize,
-}
-
-impl TreeLimits {
-    /// Raw keys are at most 1 KiB escaped, 900 bytes at 4 KiB pages; in the tree a key takes at
-    /// most a quarter of a page.
-    pub(crate) fn new(mvcc: bool, page_size: usize, max_value_bytes: usize) -> Self {
-        let quarter = page_size / 4 - keys::RAW_KEY_OVERHEAD_BYTES;
-        let max_raw_key_bytes = if page_size == 4096 { 900 } else { quarter.min(1024) };
-        Self { mvcc, max_value_bytes, max_raw_key_bytes }
-    }
-
-    /// Most bytes of a key in the tree.
-    pub(crate) fn max_key_bytes(&self) -> usize {
-        self.max_raw_key_bytes + keys::RAW_KEY_OVERHEAD_BYTES
-    }
-}
 
 /// A row as parts that follow each other.
 pub(crate) type Row<'a> = &'a [&'a [u8]];

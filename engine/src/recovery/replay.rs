@@ -1,0 +1,213 @@
+//! Applying the log's frames to a state.
+
+use std::collections::VecDeque;
+
+use crate::changes::Changes;
+use crate::error::{Error, Result};
+use crate::format::frame::{Frame, FrameType};
+use crate::format::free_list::Extent;
+use crate::format::header::{Header, Retired};
+use crate::format::redo::{Bounds, Change, CommitPrefix, first_change};
+use crate::ids::FrameNo;
+use crate::limits::TreeLimits;
+use crate::pager::{Owner, Pager};
+use crate::probe::{self, Probe};
+use crate::stats::RecoveryReport;
+use crate::sync::lock;
+use crate::time::Timestamp;
+use crate::timeline::{MetaRow, Root};
+use crate::wal::{Evidence, LogFile};
+
+/// Replays frames into a state.
+pub(super) struct Replayer<'a> {
+    pager: &'a Pager,
+    limits: TreeLimits,
+    root: Root,
+    /// The transaction whose parts are being read, and what is left of its stream.
+    open: Option<Changes>,
+    stream: VecDeque<u8>,
+    committed: bool,
+    /// The highest header generation that a replayed frame names.
+    pub(super) generation: u64,
+    frames: u64,
+    commits: u64,
+    bytes: u64,
+}
+
+impl<'a> Replayer<'a> {
+    pub(super) fn new(pager: &'a Pager, limits: TreeLimits, root: Root) -> Self {
+        Self {
+            pager,
+            limits,
+            root,
+            open: None,
+            stream: VecDeque::new(),
+            committed: false,
+            generation: 0,
+            frames: 0,
+            commits: 0,
+            bytes: 0,
+        }
+    }
+
+    pub(super) fn frame(&mut self, frame: &Frame<'_>, log: &LogFile) -> Result<()> {
+        probe::hit(Probe::RecoveredFrames);
+        self.frames += 1;
+        self.bytes += frame.size() as u64;
+        self.generation = self.generation.max(frame.header.generation);
+        let number = frame.header.number;
+        let bad = |what: String| log.corrupt(0, format!("frame {number}: {what}"));
+        match frame.header.frame_type {
+            FrameType::Anchor => {}
+            FrameType::Part => self.changes(number, frame.payload).map_err(|e| e.or(bad))?,
+            FrameType::Abort => self.discard(),
+            FrameType::Commit => {
+                let (prefix, rest) = CommitPrefix::decode(frame.payload).map_err(bad)?;
+                self.changes(number, rest).map_err(|error| error.or(bad))?;
+                self.commit(frame, prefix).map_err(|error| error.or(bad))?;
+            }
+        }
+        self.relieve()
+    }
+
+    /// Applies the whole changes that the stream holds with `payload` at its end.
+    fn changes(&mut self, number: FrameNo, payload: &[u8]) -> std::result::Result<(), ReplayError> {
+        let change = number;
+        let (root, mvcc) = (&self.root, self.limits.mvcc);
+        let changes = self.open.get_or_insert_with(|| Changes::new(root.clone(), change, mvcc));
+        let bounds = Bounds {
+            max_key_bytes: self.limits.max_key_bytes(),
+            max_row_bytes: self.limits.max_value_bytes + 1,
+        };
+        self.stream.extend(payload);
+        let stream = self.stream.make_contiguous();
+        let mut at = 0;
+        while let Some((change, len)) = first_change(&stream[at..], bounds)? {
+            match change {
+                Change::Put { key, row } => changes.put_row(self.pager, key, &[row])?,
+                Change::Delete { key } => {
+                    changes.delete_row(self.pager, key)?;
+                }
+            }
+            at += len;
+        }
+        self.stream.drain(..at);
+        Ok(())
+    }
+
+    fn commit(
+        &mut self,
+        frame: &Frame<'_>,
+        prefix: CommitPrefix,
+    ) -> std::result::Result<(), ReplayError> {
+        if !self.stream.is_empty() {
+            return Err(ReplayError::Format("its last change is cut short".into()));
+        }
+        let expected = self.root.seq + 1;
+        if frame.header.seq != expected {
+            let what = format!("commit {}, {expected} expected", frame.header.seq);
+            return Err(ReplayError::Format(what));
+        }
+        let Some(mut changes) = self.open.take() else { return Ok(()) };
+        let time = Timestamp::from_nanos(frame.header.time);
+        let row = MetaRow { time, hash: prefix.history_hash, note: prefix.note };
+        changes.finish(self.pager, &row)?;
+        let mut freed = changes.edit.freed;
+        let replaced = changes.edit.replaced.iter();
+        freed
+            .extend(replaced.filter_map(|node| node.disk.get()).map(|disk| Extent::one(disk.page)));
+        lock(&self.pager.space).commit(frame.header.number, freed);
+        self.root = changes.root;
+        self.commits += 1;
+        self.committed = true;
+        Ok(())
+    }
+
+    /// The frame just read is at `place`; a commit's state ends there.
+    pub(super) fn accept(&mut self, place: Retired) {
+        if std::mem::take(&mut self.committed) {
+            self.root.place = place;
+        }
+    }
+
+    /// The parts read so far are void.
+    fn discard(&mut self) {
+        if self.open.take().is_some() {
+            lock(&self.pager.space).rollback();
+        }
+        self.stream.clear();
+    }
+
+    /// Keeps the nodes in memory within the budget: the replayed state goes to pages that nobody
+    /// uses, and what an open transaction has added after it.
+    fn relieve(&mut self) -> Result<()> {
+        if self.pager.resident_bytes() <= self.pager.resident_limit() {
+            return Ok(());
+        }
+        self.root.write_out(self.pager, Owner::Checkpoint)?;
+        self.root = self.root.fold(self.pager).shed();
+        if let Some(changes) = &mut self.open {
+            changes.root.write_out(self.pager, Owner::Transaction)?;
+            changes.root = changes.root.fold(self.pager).shed();
+        }
+        Ok(())
+    }
+
+    pub(super) fn report(&self, header: &Header, evidence: &Evidence) -> RecoveryReport {
+        let mut reasons = Vec::new();
+        if evidence.frames > 0 {
+            reasons.push("frames behind a torn one belong to commits that were not acknowledged");
+        }
+        if evidence.torn_bytes > 0 {
+            reasons.push("the last frame is torn: its commit was not acknowledged, or its bytes were damaged");
+        }
+        if self.open.is_some() {
+            reasons.push("the log ends inside of a large transaction that did not commit");
+        }
+        RecoveryReport {
+            clean: false,
+            generation: header.generation,
+            frames_replayed: self.frames,
+            commits_replayed: self.commits,
+            bytes_replayed: self.bytes,
+            frames_discarded: evidence.frames + u64::from(evidence.torn_bytes > 0),
+            bytes_discarded: evidence.bytes + evidence.torn_bytes,
+            reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Root {
+        if self.open.is_some() {
+            probe::hit(Probe::PartsDiscarded);
+        }
+        self.discard();
+        self.root
+    }
+}
+
+/// Why a frame could not be replayed.
+enum ReplayError {
+    Format(String),
+    Engine(Error),
+}
+
+impl ReplayError {
+    fn or(self, bad: impl FnOnce(String) -> Error) -> Error {
+        match self {
+            Self::Format(what) => bad(what),
+            Self::Engine(error) => error,
+        }
+    }
+}
+
+impl From<String> for ReplayError {
+    fn from(what: String) -> Self {
+        Self::Format(what)
+    }
+}
+
+impl From<Error> for ReplayError {
+    fn from(error: Error) -> Self {
+        Self::Engine(error)
+    }
+}
