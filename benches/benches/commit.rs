@@ -1,5 +1,7 @@
 //! Commits of 1, 10 and 1,000 puts under random keys, into a database that holds 100,000 records.
 
+use std::time::Duration;
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hexxladb_benches::data::record;
 
@@ -12,6 +14,8 @@ fn commit(c: &mut Criterion) {
         common::fill(&bench.db, RECORDS);
         let mut next = RECORDS;
         let mut group = c.benchmark_group(format!("commit/{}", bench.name));
+        // The database grows meanwhile, so not for long.
+        group.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(2));
         for puts in [1, 10, 1_000] {
             group.throughput(Throughput::Elements(puts));
             group.bench_function(BenchmarkId::from_parameter(puts), |b| {

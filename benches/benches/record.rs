@@ -1,10 +1,13 @@
-//! Encoding and decoding of cells, as the public interface pays for them: a put into a
+//! Encoding and decoding of cells, as the public interface pays for them: puts into a
 //! transaction that is rolled back, and a read, of a small cell and of one with everything set.
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hexxladb::{Cell, Coord, Timestamp, Validity};
 
 mod common;
+
+/// Puts of a transaction: few enough that nothing of it reaches the log before it is rolled back.
+const PUTS: u64 = 100;
 
 fn record(c: &mut Criterion) {
     let bench = common::in_memory();
@@ -12,9 +15,17 @@ fn record(c: &mut Criterion) {
     for (name, cell) in [("small", Cell::new("a fact")), ("full", full_cell())] {
         bench.db.update(|tx| tx.put_cell(coord, &cell)).unwrap();
         let mut group = c.benchmark_group(format!("record/{name}"));
-        let mut tx = bench.db.begin_write().unwrap();
-        group.bench_function("put", |b| b.iter(|| tx.put_cell(coord, &cell).unwrap()));
-        tx.rollback().unwrap();
+        group.throughput(Throughput::Elements(PUTS));
+        group.bench_function("100 puts", |b| {
+            b.iter(|| {
+                let mut tx = bench.db.begin_write().unwrap();
+                for _ in 0..PUTS {
+                    tx.put_cell(coord, &cell).unwrap();
+                }
+                tx.rollback().unwrap();
+            });
+        });
+        group.throughput(Throughput::Elements(1));
         let snapshot = bench.db.snapshot().unwrap();
         assert_eq!(snapshot.get_cell(coord).unwrap().as_ref(), Some(&cell));
         group.bench_function("get", |b| b.iter(|| snapshot.get_cell(coord).unwrap()));

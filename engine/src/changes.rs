@@ -92,8 +92,10 @@ impl Changes {
         let len: usize = row.iter().map(|part| part.len()).sum();
         let tree = if meta { &mut self.root.meta } else { &mut self.root.records };
         let old = if is_inline(pager.page_size, key.len(), len) {
-            let joined: smallvec::SmallVec<[u8; 256]> =
-                row.iter().flat_map(|part| part.iter().copied()).collect();
+            let mut joined = smallvec::SmallVec::<[u8; 256]>::new();
+            for part in row {
+                joined.extend_from_slice(part);
+            }
             self.edit.put(pager, tree, key, &joined, false)?
         } else {
             let reference = pager.write_overflow(row, self.edit.stamp.change.0)?;

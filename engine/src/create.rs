@@ -16,6 +16,9 @@ use crate::sync::lock;
 use crate::timeline::Root;
 use crate::wal::{LogFile, parent_of, wal_path};
 
+/// The header generation with which a creation ends.
+pub(crate) const LAST_GENERATION: u64 = 2;
+
 /// Refuses to begin a database where one was asked not to, or where a log with frames lies beside
 /// an empty primary: that is a lost primary, not a new one.
 pub(crate) fn refuse_or_allow(vfs: &dyn Vfs, path: &Path, options: &Options) -> Result<()> {
@@ -81,7 +84,7 @@ pub(crate) fn create(
     file.sync_all()?;
     // The first header is durable before the second is begun: so creation that did not come to
     // its end is told from damage.
-    for generation in 1..=2 {
+    for generation in 1..=LAST_GENERATION {
         header.generation = generation;
         let slot: [u8; SLOT_BYTES] = header.encode().try_into().unwrap_or([0; SLOT_BYTES]);
         file.write_all_at(header.slot_offset(), &slot)?;

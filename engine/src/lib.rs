@@ -15,6 +15,9 @@ mod db;
 mod dump;
 mod error;
 mod format;
+#[cfg(feature = "sim")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod history;
 mod ids;
 mod keys;

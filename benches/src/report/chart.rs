@@ -52,10 +52,7 @@ pub fn svg(report: &Report<'_>) -> String {
         let tallest = pair.iter().map(|panel| panel.bars.len()).max().unwrap_or(0);
         y += TITLE_HEIGHT + tallest as u32 * BAR_STEP + PANEL_GAP;
     }
-    let note = format!(
-        "Medians of {} rounds, {} records of 24 + 150 bytes, every commit synced. Dashed: for reference.",
-        report.run.rounds, report.run.plan.records
-    );
+    let note = format!("{} Every commit is synced. Dashed: for reference.", report.how_measured());
     let _ = write!(body, "<text class=\"note\" x=\"{MARGIN}\" y=\"{y}\">{}</text>", escaped(&note));
     let height = y + MARGIN;
     format!(
@@ -65,11 +62,59 @@ pub fn svg(report: &Report<'_>) -> String {
     )
 }
 
+/// One row's part of the chart.
+struct Panel {
+    title: String,
+    bars: Vec<Bar>,
+}
+
+impl Panel {
+    /// The panel of a row that belongs in the chart and has figures.
+    fn new(report: &Report<'_>, medians: &Medians, row: &Row) -> Option<Self> {
+        let better = if row.unit.more_is_better() { "" } else { " (less is better)" };
+        let title = format!("{}{better}", row.chart_title?);
+        let bars = bars(report, medians, row);
+        (!bars.is_empty()).then_some(Self { title, bars })
+    }
+
+    fn draw(&self, body: &mut String, x: u32, y: u32, width: u32) {
+        let title = escaped(&self.title);
+        let _ = writeln!(body, "<text class=\"title\" x=\"{x}\" y=\"{}\">{title}</text>", y + 12);
+        let longest = self.bars.iter().map(|bar| bar.figure).fold(f64::MIN_POSITIVE, f64::max);
+        let room = f64::from(width - LABEL_WIDTH - VALUE_WIDTH);
+        for (at, bar) in self.bars.iter().enumerate() {
+            let top = y + TITLE_HEIGHT + at as u32 * BAR_STEP;
+            bar.draw(body, x + LABEL_WIDTH, top, (bar.figure / longest * room).max(1.0));
+        }
+    }
+}
+
+impl Bar {
+    fn draw(&self, body: &mut String, x: u32, y: u32, length: f64) {
+        let class = match self.engine {
+            Engine::Hexxladb => "us",
+            engine if engine.is_rival() => "rival",
+            _ => "reference",
+        };
+        let base = y + BAR_HEIGHT - 3;
+        let _ = writeln!(
+            body,
+            "<g class=\"{class}\"><text class=\"label\" x=\"{}\" y=\"{base}\">{}</text>\
+             <rect x=\"{x}\" y=\"{y}\" width=\"{length:.1}\" height=\"{BAR_HEIGHT}\" rx=\"2\"/>\
+             <text x=\"{:.1}\" y=\"{base}\">{}</text></g>",
+            x - 8,
+            escaped(self.engine.title()),
+            f64::from(x) + length + 6.0,
+            escaped(&self.text),
+        );
+    }
+}
+
 /// The bars of a row, best first.
 fn bars(report: &Report<'_>, medians: &Medians, row: &Row) -> Vec<Bar> {
-    let mut bars: Vec<Bar> = report
-        .engines()
-        .filter(|&engine| !report.measured.has_failed(row.workload, engine))
+    let engines = report.engines();
+    let engines = engines.filter(|&engine| !report.measured.has_failed(row.workload, engine));
+    let mut bars: Vec<Bar> = engines
         .filter_map(|engine| {
             let figure = medians.of(row.id, engine)?;
             Some(Bar { engine, figure, text: row.unit.show(figure) })
@@ -80,35 +125,6 @@ fn bars(report: &Report<'_>, medians: &Medians, row: &Row) -> Vec<Bar> {
         bars.reverse();
     }
     bars
-}
-
-fn panel(body: &mut String, x: u32, y: u32, width: u32, row: &Row, bars: &[Bar]) {
-    let better = if row.unit.more_is_better() { "" } else { " (less is better)" };
-    let title = escaped(&format!("{}{better}", row.title));
-    let _ = writeln!(body, "<text class=\"title\" x=\"{x}\" y=\"{}\">{title}</text>", y + 12);
-    let longest = bars.iter().map(|bar| bar.figure).fold(f64::MIN_POSITIVE, f64::max);
-    let room = f64::from(width - LABEL_WIDTH - VALUE_WIDTH);
-    for (at, bar) in bars.iter().enumerate() {
-        let top = y + TITLE_HEIGHT + at as u32 * BAR_STEP;
-        let class = match bar.engine {
-            Engine::Hexxladb => "us",
-            engine if engine.is_rival() => "rival",
-            _ => "reference",
-        };
-        let start = x + LABEL_WIDTH;
-        let length = (bar.figure / longest * room).max(1.0);
-        let base = top + BAR_HEIGHT - 3;
-        let _ = writeln!(
-            body,
-            "<g class=\"{class}\"><text class=\"label\" x=\"{}\" y=\"{base}\">{}</text>\
-             <rect x=\"{start}\" y=\"{top}\" width=\"{length:.1}\" height=\"{BAR_HEIGHT}\" rx=\"2\"/>\
-             <text x=\"{:.1}\" y=\"{base}\">{}</text></g>",
-            start - 8,
-            escaped(bar.engine.title()),
-            f64::from(start) + length + 6.0,
-            escaped(&bar.text),
-        );
-    }
 }
 
 fn escaped(text: &str) -> String {

@@ -32,6 +32,17 @@ impl<'a> Report<'a> {
         Self { run, measured, machine: machine::describe(dir) }
     }
 
+    /// What each figure is, in a sentence.
+    fn how_measured(&self) -> String {
+        let (rounds, records) = (self.run.rounds, self.run.plan.records);
+        let medians = if rounds == 1 {
+            "One round".to_owned()
+        } else {
+            format!("Medians of {rounds} rounds")
+        };
+        format!("{medians}; {records} records of 24 + 150 bytes.")
+    }
+
     /// The engines that took part, in the order of the columns.
     fn engines(&self) -> impl Iterator<Item = Engine> {
         Engine::ALL.into_iter().filter(|engine| self.run.engines.contains(engine))

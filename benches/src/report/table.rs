@@ -62,10 +62,9 @@ fn cell(report: &Report<'_>, medians: &Medians, row: &Row, engine: Engine) -> St
 fn notes(report: &Report<'_>) -> String {
     let run = report.run;
     let mut text = format!(
-        "\nMedians of {} rounds; {} records of 24 + 150 bytes. “÷ best rival” is how many times \
-         better than the best of the others (bold) HexxlaDB is, whichever way the unit runs. –: \
-         not measured, or the engine does not offer it.\n",
-        run.rounds, run.plan.records
+        "\n{} “÷ best rival” is how many times better than the best of the others (bold) HexxlaDB \
+         is, whichever way the unit runs. –: not measured, or the engine does not offer it.\n",
+        report.how_measured()
     );
     for failure in &report.measured.failures {
         let (workload, engine) = (failure.workload.name(), failure.engine.title());

@@ -6,7 +6,7 @@ mod checkpoints;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hexxladb_vfs::{File, FileExt, Vfs};
+use hexxladb_vfs::{ErrorKind, File, FileExt, Op, Vfs};
 
 use crate::error::{Error, Result};
 use crate::format::free_list::Extent;
@@ -126,12 +126,30 @@ impl Core {
 
     /// Nothing more may be written through this handle.
     pub(crate) fn poison(&self, cause: &Error) -> Error {
-        let cause = cause.to_string();
+        let cause = match cause {
+            Error::Poisoned { cause } => cause.clone(),
+            other => other.to_string(),
+        };
         if let Some(wal) = self.wal.get() {
             wal.fail(&cause);
         }
         lock(&self.failed).get_or_insert_with(|| cause.clone());
         Error::Poisoned { cause }
+    }
+
+    /// A failed write or sync ends the handle's writing; want of space, or a read that failed,
+    /// concerns this call alone.
+    pub(crate) fn poison_unless_harmless(&self, error: Error) -> Error {
+        let harmless = match &error {
+            Error::Io(io) => match io.op() {
+                Op::SyncData | Op::SyncAll | Op::SyncDir => false,
+                Op::Write | Op::SetLen | Op::Allocate => io.kind() == ErrorKind::StorageFull,
+                _ => true,
+            },
+            Error::Poisoned { .. } => false,
+            _ => true,
+        };
+        if harmless { error } else { self.poison(&error) }
     }
 
     /// Takes the writer's seat, waiting for its owner, and brings the base up to date.
@@ -282,7 +300,8 @@ impl Core {
         }
         probe::hit(Probe::LazyInUse);
         let header = lock(&self.header).clone();
-        let ((wal, stamp), place) = begin_log(&*self.vfs, &self.path, &header, &[], None)?;
+        let begun = begin_log(&*self.vfs, &self.path, &header, &[], None);
+        let ((wal, stamp), place) = begun.map_err(|error| self.poison_unless_harmless(error))?;
         self.write_header(|next| {
             next.state = State::InUse;
             next.incarnation = stamp.incarnation;

@@ -10,6 +10,6 @@ mod write_out;
 
 pub(crate) use cache::Pager;
 pub(crate) use node::{Node, Slot};
-pub(crate) use root_pages::{RootPages, read_free_list, write_root_pages};
+pub(crate) use root_pages::{read_free_list, write_root_pages};
 pub(crate) use space::{Owner, Space};
 pub(crate) use write_out::{WriteError, WriteOut, dirty_nodes, write_all};

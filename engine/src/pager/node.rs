@@ -129,10 +129,15 @@ impl Node {
         if self.children.is_empty() { 0 } else { (self.children.len() + extra) * CHILD_BYTES }
     }
 
-    /// The page's bytes, sealed for `page`; `None` while a child is not on disk.
+    /// The page's bytes, sealed for `page`; `None` while a child is not on disk, or where
+    /// the child pointers do not fit.
     pub(crate) fn encode(&self, page: PageNo) -> Option<(Box<[u8]>, Checksum)> {
         let mut bytes: Box<[u8]> = self.keys.bytes().into();
         let page_type = if self.children.is_empty() { PageType::Leaf } else { PageType::Branch };
+        // A fault of the engine would end here, before wrong bytes get a checksum.
+        if self.keys.contiguous_bytes() < self.reserve(0) {
+            return None;
+        }
         let mut at = BASE + 6 * self.keys.count();
         for child in &self.children {
             put(&mut bytes, at, &child.pointer()?.to_bytes());
@@ -159,7 +164,7 @@ fn decode_children(keys: &Slotted) -> FormatResult<Vec<Slot>> {
     let count = keys.count() + 1;
     let end = start + count * CHILD_BYTES;
     let bytes = keys.bytes().get(start..end).ok_or("child pointers past the page")?;
-    if keys.free_bytes() < count * CHILD_BYTES {
+    if keys.contiguous_bytes() < count * CHILD_BYTES {
         return Err("child pointers overlap the separators".into());
     }
     let mut reader = Reader::new(bytes);

@@ -107,8 +107,13 @@ impl Space {
         all.by_start.into_iter().map(|(start, pages)| Extent { start, pages }).collect()
     }
 
-    /// From now on free pages may be reused.
-    pub(crate) fn allow_reuse(&mut self) {
+    /// The replayed state is republished as that of `frame`: what its commits freed waits for a
+    /// checkpoint of it, and free pages may be reused.
+    pub(crate) fn settle_replay(&mut self, frame: FrameNo) {
+        let freed = std::mem::take(&mut self.freed).into_values().flatten().collect();
+        self.add_freed(frame, freed);
+        let young = std::mem::take(&mut self.young);
+        self.young = young.into_iter().map(|((_, at), len)| ((frame, at), len)).collect();
         self.append_only = false;
     }
 
@@ -279,7 +284,7 @@ mod tests {
         let mut space = Space::new(20, vec![extent(3, 9)], true);
         assert_eq!(space.allocate_page(Owner::Transaction), PageNo(20));
         space.rollback();
-        space.allow_reuse();
+        space.settle_replay(FrameNo(1));
         assert_eq!(space.allocate_page(Owner::Transaction), PageNo(3));
     }
 }

@@ -60,7 +60,8 @@ impl WriteOut {
         let mut images = Vec::with_capacity(nodes.len());
         for (node, &page) in nodes.iter().zip(&pages) {
             let Some((bytes, checksum)) = node.encode(page) else {
-                let what = "a child was not written before its parent";
+                let what =
+                    "a node cannot be written: a child is not on disk, or its pointers do not fit";
                 return Err(WriteError::Failed(pager.corrupt(page, what)));
             };
             let _ = node.disk.set(OnDisk { page, checksum });

@@ -14,18 +14,20 @@ use hexxladb_vfs::{File, FileExt, LockKind, LockOutcome, OpenMode, Vfs};
 use crate::core::{Core, Opened};
 use crate::create;
 use crate::error::{Error, Result};
-use crate::format::frame::FrameType;
+use crate::format::frame::{FrameHeader, FrameType};
 use crate::format::free_list::Extent;
 use crate::format::header::{HEADER_BYTES, Header, Retired, SLOT_BYTES, SLOTS, SlotError, State};
 use crate::ids::FrameNo;
 use crate::limits::TreeLimits;
 use crate::options::Options;
-use crate::pager::{Owner, Pager, RootPages, Space, read_free_list, write_root_pages};
+use crate::pager::{Pager, Space, read_free_list};
 use crate::probe::{self, Probe};
 use crate::stats::RecoveryReport;
 use crate::sync::lock;
 use crate::timeline::Root;
-use crate::wal::{Evidence, LogFile, Replay, Wal, begin_log, wal_path};
+use crate::wal::{
+    Evidence, FrameStamp, LogFile, NewFrame, Replay, Wal, begin_log, parent_of, wal_path,
+};
 use replay::Replayer;
 
 /// Opens or creates the database at `path`.
@@ -177,6 +179,11 @@ impl Opening<'_> {
 
     fn open_clean(self) -> Result<Core> {
         probe::hit(Probe::CleanOpen);
+        if self.header.generation <= create::LAST_GENERATION && !self.options.read_only {
+            // The creation may have ended before the file's name was durable.
+            self.lock_file.sync_all()?;
+            self.vfs.sync_dir(parent_of(self.path))?;
+        }
         self.check_log_of_clean()?;
         // The first write republishes the header, before a page is reused.
         let (pager, root_pages) = self.pager(false)?;
@@ -316,12 +323,42 @@ impl Opening<'_> {
         let evidence = replay.look_on()?;
         self.check_break(&log, &replay, &replayer, &evidence)?;
         let report = replayer.report(&self.header, &evidence);
-        let root = replayer.finish();
+        let (root, committed) = replayer.finish();
         if self.options.read_only {
             return Ok(self.into_core(pager, None, Arc::new(root), root_pages, report));
         }
         let last = (replay.last().0.max(evidence.highest), replay.last().1);
-        self.republish(pager, root, root_pages, report, replay.used(), last)
+        let begun = begin_log(&*self.vfs, self.path, &self.header, replay.used(), Some(last))?;
+        let copied = self.copy_frames(&log, &committed, &begun.0.0)?;
+        self.republish(pager, root, root_pages, report, begun, copied)
+    }
+
+    /// Writes the replayed commits anew under the new epoch, and syncs them: that they could be
+    /// read does not prove that they are durable. Returns where the last one is.
+    fn copy_frames(
+        &self,
+        log: &LogFile,
+        committed: &[(FrameNo, FrameNo)],
+        wal: &Wal,
+    ) -> Result<Option<Retired>> {
+        let header = &self.header;
+        let mut place = None;
+        let mut runs = committed.iter().peekable();
+        let mut replay = Replay::new(log, header.file, header.epoch, header.retired)?;
+        while let Some(frame) = replay.as_mut().map_or(Ok(None), Replay::next_frame)? {
+            let number = frame.header.number;
+            while runs.next_if(|&&(_, last)| last < number).is_some() {}
+            if runs.peek().is_some_and(|&&(first, _)| first <= number) {
+                let FrameHeader { frame_type, seq, time, .. } = frame.header;
+                let payload = &[frame.payload];
+                place = Some(wal.append(&NewFrame { frame_type, seq, time, payload })?);
+                wal.limit_unsynced().map_err(|cause| Error::Poisoned { cause })?;
+            }
+        }
+        if let Some(place) = &place {
+            wal.wait_durable(place.frame).map_err(|cause| Error::Poisoned { cause })?;
+        }
+        Ok(place)
     }
 
     /// The frame that the header counts on is not where it should be.
@@ -362,64 +399,35 @@ impl Opening<'_> {
         Ok(())
     }
 
-    /// Makes the recovered state durable under a new header, an epoch of its own and a fresh
-    /// incarnation, before any page or log byte is reused.
+    /// Publishes the recovered state under a new header, an epoch of its own and a fresh
+    /// incarnation, before any page or log byte is reused. The header names the old tree; the
+    /// replayed commits follow it in the log, and the next checkpoint writes them.
     fn republish(
         mut self,
         pager: Pager,
         root: Root,
         root_pages: Vec<Extent>,
         report: RecoveryReport,
-        kept: &[(u32, FrameNo)],
-        last: (FrameNo, u32),
+        begun: ((Wal, FrameStamp), Retired),
+        copied: Option<Retired>,
     ) -> Result<Core> {
-        let roots = write_recovered(&pager, &root, &self.header, root_pages)?;
-        let ((wal, stamp), place) =
-            begin_log(&*self.vfs, self.path, &self.header, kept, Some(last))?;
-        let mut next = self.header.clone();
-        next.generation += 1;
-        next.state = State::InUse;
-        next.incarnation = stamp.incarnation;
-        next.epoch = stamp.epoch;
-        next.page_count = lock(&pager.space).end();
-        next.catalog = roots.catalog;
-        next.free_list = roots.free_list;
-        next.head_seq = root.seq;
-        next.head_time = root.time;
-        next.head_hash = root.hash;
-        next.retired = place;
+        let ((wal, stamp), anchor) = begun;
+        let next = Header {
+            generation: self.header.generation + 1,
+            state: State::InUse,
+            incarnation: stamp.incarnation,
+            epoch: stamp.epoch,
+            retired: anchor,
+            ..self.header.clone()
+        };
         pager.file.write_all_at(next.slot_offset(), &next.encode())?;
         pager.file.sync_data()?;
-        wal.header_durable(next.generation, place.frame);
-        let root = Root { place, ..root }.fold(&pager);
+        wal.header_durable(next.generation, anchor.frame);
+        let root = Root { place: copied.unwrap_or(anchor), ..root };
         let mut space = lock(&pager.space);
-        space.allow_reuse();
-        space.release(place.frame, place.frame);
+        space.settle_replay(root.frame());
         drop(space);
         self.header = next;
-        Ok(self.into_core(pager, Some(wal), Arc::new(root), roots.pages, report))
+        Ok(self.into_core(pager, Some(wal), Arc::new(root), root_pages, report))
     }
-}
-
-/// Writes what was replayed; where nothing was, the header's own pages stay.
-fn write_recovered(
-    pager: &Pager,
-    root: &Root,
-    header: &Header,
-    root_pages: Vec<Extent>,
-) -> Result<RootPages> {
-    if root.frame() == header.retired.frame {
-        return Ok(RootPages {
-            catalog: header.catalog,
-            free_list: header.free_list,
-            pages: root_pages,
-        });
-    }
-    root.write_out(pager, Owner::Checkpoint)?;
-    let catalog = root.catalog().ok_or_else(|| {
-        Error::corrupt(pager.file.path(), 0, "a tree was not written before its catalogue")
-    })?;
-    let roots = write_root_pages(pager, &catalog, root.frame(), root_pages)?;
-    pager.file.sync_data()?;
-    Ok(roots)
 }

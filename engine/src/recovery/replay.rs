@@ -26,7 +26,11 @@ pub(super) struct Replayer<'a> {
     /// The transaction whose parts are being read, and what is left of its stream.
     open: Option<Changes>,
     stream: VecDeque<u8>,
-    committed: bool,
+    /// First frame of the transaction that is being read.
+    first: Option<FrameNo>,
+    /// First and last frames of the commits.
+    committed: Vec<(FrameNo, FrameNo)>,
+    at_commit: bool,
     /// The highest header generation that a replayed frame names.
     pub(super) generation: u64,
     frames: u64,
@@ -42,7 +46,9 @@ impl<'a> Replayer<'a> {
             root,
             open: None,
             stream: VecDeque::new(),
-            committed: false,
+            first: None,
+            committed: Vec::new(),
+            at_commit: false,
             generation: 0,
             frames: 0,
             commits: 0,
@@ -72,6 +78,7 @@ impl<'a> Replayer<'a> {
 
     /// Applies the whole changes that the stream holds with `payload` at its end.
     fn changes(&mut self, number: FrameNo, payload: &[u8]) -> std::result::Result<(), ReplayError> {
+        self.first.get_or_insert(number);
         let change = number;
         let (root, mvcc) = (&self.root, self.limits.mvcc);
         let changes = self.open.get_or_insert_with(|| Changes::new(root.clone(), change, mvcc));
@@ -119,19 +126,22 @@ impl<'a> Replayer<'a> {
         lock(&self.pager.space).commit(frame.header.number, freed);
         self.root = changes.root;
         self.commits += 1;
-        self.committed = true;
+        let number = frame.header.number;
+        self.committed.push((self.first.take().unwrap_or(number), number));
+        self.at_commit = true;
         Ok(())
     }
 
     /// The frame just read is at `place`; a commit's state ends there.
     pub(super) fn accept(&mut self, place: Retired) {
-        if std::mem::take(&mut self.committed) {
+        if std::mem::take(&mut self.at_commit) {
             self.root.place = place;
         }
     }
 
     /// The parts read so far are void.
     fn discard(&mut self) {
+        self.first = None;
         if self.open.take().is_some() {
             lock(&self.pager.space).rollback();
         }
@@ -176,12 +186,13 @@ impl<'a> Replayer<'a> {
         }
     }
 
-    pub(super) fn finish(mut self) -> Root {
+    /// The state after the last commit, and the frames of the commits.
+    pub(super) fn finish(mut self) -> (Root, Vec<(FrameNo, FrameNo)>) {
         if self.open.is_some() {
             probe::hit(Probe::PartsDiscarded);
         }
         self.discard();
-        self.root
+        (self.root, self.committed)
     }
 }
 

@@ -297,13 +297,7 @@ impl WriteTx {
     /// A failed operation may have left half of a change in the tree.
     fn break_off(&mut self, error: Error) -> Error {
         self.broken = true;
-        match &error {
-            Error::Io(io) if io.kind() != std::io::ErrorKind::StorageFull && is_write(io) => {
-                self.core.poison(&error);
-            }
-            _ => {}
-        }
-        error
+        self.core.poison_unless_harmless(error)
     }
 
     /// Large transactions need no large memory: redo goes to the log in parts, and nodes to free
@@ -394,7 +388,9 @@ impl WriteTx {
 
     /// SHA-256 over the hash before and the transaction's net content, in the order of keys.
     fn history_hash(&mut self, time: Timestamp) -> HistoryHash {
-        self.touched.sort_by(|a, b| a.logical.cmp(&b.logical));
+        if !self.touched.is_sorted_by(|a, b| a.logical <= b.logical) {
+            self.touched.sort_by(|a, b| a.logical.cmp(&b.logical));
+        }
         let is_last = |index: usize| {
             self.touched
                 .get(index + 1)
@@ -454,11 +450,6 @@ fn hash_name(hasher: &mut Sha256, logical: &[u8]) {
         hasher.update(coord.q().to_le_bytes());
         hasher.update(coord.r().to_le_bytes());
     }
-}
-
-fn is_write(error: &hexxladb_vfs::Error) -> bool {
-    use hexxladb_vfs::Op;
-    !matches!(error.op(), Op::Read | Op::Len | Op::Open | Op::Exists)
 }
 
 impl Drop for WriteTx {

@@ -111,10 +111,10 @@ impl Layout {
         });
     }
 
-    /// A segment for the mark that the whole log is retired, and the mark's ordinal.
-    pub(crate) fn place_retired_mark(&mut self) -> Option<(u32, u64)> {
-        let ordinal = self.next_ordinal;
-        self.free.first().map(|&slot| (slot, ordinal))
+    /// The segment for the mark that the whole log is retired, and the mark's ordinal: the first
+    /// one, which stays when the log is cut.
+    pub(crate) fn retired_mark(&self) -> (u32, u64) {
+        (0, self.next_ordinal)
     }
 }
 

@@ -22,6 +22,9 @@ use crate::ids::{FrameNo, Identity};
 use crate::probe::{self, Probe};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait};
 
+/// Segments that a log keeps when its database is closed.
+const KEPT_SEGMENTS: u32 = 4;
+
 /// What the log is bound to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WalConfig {
@@ -213,7 +216,9 @@ impl Wal {
         state.pending_bytes += size;
         state.next = number.next();
         state.last_crc = crc;
-        state.seq = state.seq.max(new.seq);
+        if new.frame_type == FrameType::Commit {
+            state.seq = new.seq;
+        }
         Some(Appended { frame: number, crc, slot: place.slot, offset: place.offset })
     }
 
@@ -337,17 +342,22 @@ impl Wal {
         state
     }
 
-    /// Marks the whole log as retired, after a clean header is durable.
+    /// Marks the whole log as retired, after a clean header is durable, and gives back what a
+    /// large log took.
     pub(crate) fn mark_retired(&self) -> Result<()> {
         let (at, block) = {
-            let mut state = lock(&self.state);
+            let state = lock(&self.state);
             let last = FrameNo(state.next.0 - 1);
-            let Some((slot, ordinal)) = state.layout.place_retired_mark() else { return Ok(()) };
+            let (slot, ordinal) = state.layout.retired_mark();
             let header = self.segment_header(&state, ordinal, last, true);
             (u64::from(slot) * u64::from(self.config.segment_bytes), header.encode())
         };
         self.file.write_all_at(at, &block)?;
-        Ok(self.file.sync_data()?)
+        let kept = u64::from(KEPT_SEGMENTS) * u64::from(self.config.segment_bytes);
+        if self.file.len()? > kept {
+            self.file.set_len(kept)?;
+        }
+        Ok(self.file.sync_all()?)
     }
 }
 

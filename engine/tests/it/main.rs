@@ -4,3 +4,5 @@ mod basics;
 mod keys_public;
 mod lattice;
 mod records;
+mod support;
+mod transactions;

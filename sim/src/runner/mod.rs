@@ -116,6 +116,8 @@ pub struct World {
     stashes: BTreeMap<Slot, Stash>,
     /// Faults that had fired before this step.
     before: Fired,
+    /// When this step began, nothing more was to be acknowledged.
+    refusing: bool,
     /// Operations fail from now on until the faults are healed.
     failing: bool,
     /// The clock does not go on.
@@ -151,6 +153,7 @@ impl World {
             session: None,
             stashes: BTreeMap::new(),
             before: Fired::default(),
+            refusing: false,
             failing: false,
             stopped_clock: false,
             closed: false,
@@ -207,6 +210,9 @@ impl World {
     /// When a promise is broken.
     pub fn step(&mut self, op: &Op, crash: Option<&Crash>) -> Result<(), Failure> {
         self.before = self.disk.fired();
+        self.refusing = self.session.as_ref().is_some_and(|session| {
+            session.unknown || sync_faults(&self.before) > sync_faults(&session.base)
+        });
         self.note(&op.to_string());
         let crash_at = crash.and_then(|crash| crash.at);
         if let Some(at) = crash_at {
@@ -284,11 +290,10 @@ impl World {
         Excuses { media: false, failing: self.failing, disk: Some((self.disk.clone(), base)) }
     }
 
-    /// Whether a failed sync, or a commit that ended as unknown, forbids acknowledging more.
+    /// Whether a failed sync, or a commit that ended as unknown, forbade acknowledging more
+    /// when this step began.
     fn must_not_acknowledge(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| {
-            session.unknown || sync_faults(&self.before) > sync_faults(&session.base)
-        })
+        self.refusing
     }
 
     /// Looks at the head after a step: it moves on only, and what it shows counts as shown.

@@ -1,0 +1,36 @@
+//! What the fuzz targets run: each takes any bytes, and panics when a promise is broken.
+//!
+//! The same functions run on a stable compiler over the committed inputs, so that whatever once
+//! broke something stays fixed. Always: a target does more than not to panic. What it decodes it
+//! encodes again and compares, what it repairs it damages again, what it opens it reads from both
+//! ends.
+
+mod bytes;
+mod frames;
+mod open;
+mod operations;
+mod pages;
+mod reading;
+mod records;
+mod reseal;
+mod sample;
+
+pub use frames::{log_frames, redo};
+pub use open::open;
+pub use operations::{OP_BYTES, OP_KINDS, ops};
+pub use pages::{header, page};
+pub use reading::{Outcome, Truth, TruthCommit, compare, read_blind};
+pub use records::records;
+pub use reseal::{reseal_log, reseal_primary};
+pub use sample::{LOG, PRIMARY, Sample, Shape, sample, small_options};
+
+/// Every target by its name, which is also that of its corpus below `corpus/fuzz`.
+pub const TARGETS: [(&str, fn(&[u8])); 7] = [
+    ("header", header),
+    ("page", page),
+    ("log_frames", log_frames),
+    ("redo", redo),
+    ("records", records),
+    ("open", open),
+    ("ops", ops),
+];

@@ -1,0 +1,216 @@
+//! Small databases whose every state is known: what damage is done to, and what golden files and
+//! fuzz inputs begin with.
+//!
+//! The same shape always gives the same bytes, as long as the engine does the same.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use hexxladb_vfs::sim::SimVfs;
+
+use super::reading::{Truth, TruthCommit};
+use crate::db::Db;
+use crate::error::Result;
+use crate::lattice::{Coord, PackedCoord};
+use crate::options::Options;
+use crate::record::{Cell, Validity};
+use crate::time::Timestamp;
+use crate::tx::WriteTx;
+
+/// Where a sample's primary lies.
+pub const PRIMARY: &str = "/db";
+/// Where its log lies.
+pub const LOG: &str = "/db-wal";
+/// Bytes of its log segments.
+const SEGMENT_BYTES: u32 = 16 << 10;
+
+/// What a sample is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Format v2, or v1.
+    pub mvcc: bool,
+    /// Bytes of a page, from 512 on.
+    pub page_size: u32,
+    /// Closed cleanly; else its process was killed, and the log holds commits.
+    pub closed: bool,
+}
+
+/// A small database and what it holds.
+#[derive(Debug)]
+pub struct Sample {
+    /// The disk with the files [`PRIMARY`] and [`LOG`].
+    pub vfs: SimVfs,
+    /// What must be read from it.
+    pub truth: Truth,
+    /// The files as they were after each commit and each checkpoint.
+    pub earlier: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// The least cache and log that the engine takes, with checkpoints where a caller asks for them.
+pub fn small_options() -> Options {
+    Options::new().small_limits(SEGMENT_BYTES).cache_bytes(64 << 10).checkpoint_wal_bytes(1 << 20)
+}
+
+/// Makes the database of this shape: eight commits with overwritten, deleted and large values,
+/// notes, cells with every field, and two checkpoints between them.
+///
+/// # Errors
+/// What the engine returns; it should succeed.
+pub fn sample(shape: Shape) -> Result<Sample> {
+    let vfs = SimVfs::new(7);
+    vfs.set_wall_nanos(1_700_000_000_000_000_000);
+    let options = small_options().mvcc(shape.mvcc).page_size(shape.page_size);
+    let db = Db::open_with(Arc::new(vfs.clone()), PRIMARY, options.max_value_bytes(4096))?;
+    let mut story = Story { db: &db, vfs: &vfs, truth: Truth::new(shape.mvcc), earlier: Vec::new() };
+    story.tell()?;
+    let Story { mut truth, mut earlier, .. } = story;
+    for (commit, found) in truth.commits.iter_mut().zip(db.commits(..)?) {
+        let found = found?;
+        (commit.time, commit.hash) = (found.time, found.history_hash);
+    }
+    if shape.closed {
+        db.close()?;
+        earlier.push(files(&vfs));
+    }
+    drop(db);
+    // What a killed process leaves: every commit was synced.
+    vfs.kill();
+    Ok(Sample { vfs, truth, earlier })
+}
+
+fn files(vfs: &SimVfs) -> (Vec<u8>, Vec<u8>) {
+    let file = |name: &str| vfs.read_file(Path::new(name)).unwrap_or_default();
+    (file(PRIMARY), file(LOG))
+}
+
+/// A database as it grows, and what it holds by now.
+struct Story<'a> {
+    db: &'a Db,
+    vfs: &'a SimVfs,
+    truth: Truth,
+    earlier: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Story<'_> {
+    fn tell(&mut self) -> Result<()> {
+        self.commit(None, |tx| {
+            for key in ["a", "b", "c", "nul\0in the middle"] {
+                tx.put(key, &pattern(key.len() as u8, 40))?;
+            }
+            tx.cell(0, 0, &Cell::new("origin"))?;
+            tx.cell(3, -1, &Cell::new("to be deleted"))
+        })?;
+        self.commit(Some("a large value"), |tx| {
+            tx.put("large", &pattern(2, 1500))?;
+            tx.put("a", b"second")
+        })?;
+        self.checkpoint()?;
+        self.commit(Some(""), |tx| {
+            tx.delete("b")?;
+            tx.delete_cell(3, -1)
+        })?;
+        self.commit(None, |tx| {
+            (0..10).try_for_each(|n| tx.put(&format!("row {n}"), &pattern(n, 60)))?;
+            tx.put("large", &pattern(4, 1100))
+        })?;
+        self.checkpoint()?;
+        self.commit(Some("every field of a cell"), |tx| tx.cell(-7, 20, &full_cell()))?;
+        self.commit(None, |tx| {
+            tx.delete("large")?;
+            (0..6).try_for_each(|n| tx.delete(&format!("row {n}")))
+        })?;
+        self.commit(None, |tx| tx.put("large again", &pattern(7, 2600)))?;
+        self.commit(Some("the last one"), |tx| {
+            tx.put("", b"the empty key")?;
+            tx.cell(0, 0, &Cell::new("origin, changed"))
+        })
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        self.db.checkpoint()?;
+        self.earlier.push(files(self.vfs));
+        Ok(())
+    }
+
+    fn commit(
+        &mut self,
+        note: Option<&str>,
+        write: impl FnOnce(&mut Both<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let (mut raw, mut cells) = match self.truth.commits.last() {
+            Some(last) => (last.raw.clone(), last.cells.clone()),
+            None => (BTreeMap::new(), BTreeMap::new()),
+        };
+        self.db.update(|tx| {
+            if let Some(note) = note {
+                tx.set_note(note)?;
+            }
+            write(&mut Both { tx, raw: &mut raw, cells: &mut cells })
+        })?;
+        let note = note.map(str::to_owned);
+        let (time, hash) = (Timestamp::default(), [0; 16]);
+        self.truth.commits.push(TruthCommit { raw, cells, note, time, hash });
+        self.earlier.push(files(self.vfs));
+        Ok(())
+    }
+}
+
+/// A transaction and plain maps: what is done to the one is done to the others.
+struct Both<'a> {
+    tx: &'a mut WriteTx,
+    raw: &'a mut BTreeMap<Vec<u8>, Vec<u8>>,
+    cells: &'a mut BTreeMap<PackedCoord, Cell>,
+}
+
+impl Both<'_> {
+    fn put(&mut self, key: &str, value: &[u8]) -> Result<()> {
+        self.raw.insert(key.into(), value.into());
+        self.tx.put(key, value)
+    }
+
+    fn delete(&mut self, key: &str) -> Result<()> {
+        let was_there = self.raw.remove(key.as_bytes()).is_some();
+        assert_eq!(self.tx.delete(key)?, was_there);
+        Ok(())
+    }
+
+    fn cell(&mut self, q: i32, r: i32, cell: &Cell) -> Result<()> {
+        let at = Coord::new(q, r)?;
+        self.cells.insert(at.into(), cell.clone());
+        self.tx.put_cell(at, cell)
+    }
+
+    fn delete_cell(&mut self, q: i32, r: i32) -> Result<()> {
+        let at = Coord::new(q, r)?;
+        let was_there = self.cells.remove(&at.into()).is_some();
+        assert_eq!(self.tx.delete_cell(at)?, was_there);
+        Ok(())
+    }
+}
+
+/// A value in which no part is like another.
+fn pattern(seed: u8, len_bytes: usize) -> Vec<u8> {
+    let mut state = u32::from(seed) + 1;
+    let step = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..len_bytes).map(step).collect()
+}
+
+fn full_cell() -> Cell {
+    let validity = Validity {
+        valid_from: Some(Timestamp::from_secs(-5)),
+        valid_to: Some(Timestamp::from_secs(1_000_000)),
+    };
+    let mut cell = Cell::new("Ein Satz mit ümlauten.\n")
+        .with_source("kitchen")
+        .with_confidence(0.25)
+        .with_tags(["home", "tea"])
+        .with_validity(validity);
+    cell.cluster_hint = Some("near the door".into());
+    cell.provenance.created_at = Timestamp::from_secs(10);
+    cell.provenance.updated_at = Timestamp::from_secs(20);
+    cell
+}
