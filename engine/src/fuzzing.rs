@@ -24,8 +24,11 @@ pub use records::records;
 pub use reseal::{reseal_log, reseal_primary};
 pub use sample::{LOG, PRIMARY, Sample, Shape, sample, small_options};
 
+/// Takes any bytes; panics when a promise is broken.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name, which is also that of its corpus below `corpus/fuzz`.
-pub const TARGETS: [(&str, fn(&[u8])); 7] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("header", header),
     ("page", page),
     ("log_frames", log_frames),

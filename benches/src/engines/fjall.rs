@@ -1,5 +1,6 @@
-//! fjall: an LSM tree. Every write batch with `PersistMode::SyncData`, which syncs the journal
-//! before the batch becomes visible; sorted loads through its ingestion.
+//! fjall: an LSM tree. After every write batch `persist` with `PersistMode::SyncData`, which syncs
+//! the journal; with several writers that is faster than syncing within the batch's commit, and
+//! promises the caller the same. Sorted loads go through its ingestion.
 
 use std::path::Path;
 
@@ -52,19 +53,12 @@ struct Handle<'a> {
 
 impl Session for Handle<'_> {
     fn commit(&mut self, records: &mut Records<'_>) -> Result<()> {
-        if std::env::var("X").is_ok() {
-            let mut batch = self.db.batch();
-            for (key, value) in records {
-                batch.insert(self.records, key.as_ref(), value.as_slice());
-            }
-            batch.commit()?;
-            return Ok(self.db.persist(PersistMode::SyncData)?);
-        }
-        let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
+        let mut batch = self.db.batch();
         for (key, value) in records {
             batch.insert(self.records, key.as_ref(), value.as_slice());
         }
-        Ok(batch.commit()?)
+        batch.commit()?;
+        Ok(self.db.persist(PersistMode::SyncData)?)
     }
 
     fn read(&mut self, keys: &mut Keys<'_>, found: &mut Tally) -> Result<()> {

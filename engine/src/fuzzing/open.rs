@@ -40,7 +40,7 @@ fn sample_number(number: usize) -> &'static Sample {
 pub fn open(data: &[u8]) {
     let mut input = Input(data);
     let choice = input.byte();
-    let (mut primary, mut log) = if choice & 4 == 0 {
+    let (mut primary, mut log) = if choice & 0b100 == 0 {
         let sample = &sample_number(usize::from(choice & 3)).vfs;
         let file = |name| sample.read_file(Path::new(name)).unwrap_or_default();
         let (mut primary, mut log) = (file(PRIMARY), file(LOG));
@@ -52,12 +52,12 @@ pub fn open(data: &[u8]) {
         let len = u32::from_le_bytes(input.array()) as usize;
         (input.take(len).to_vec(), input.0.to_vec())
     };
-    if choice & 8 != 0 {
+    if choice & 0b1000 != 0 {
         let crcs = reseal_log(&mut log, 16 << 10);
         reseal_primary(&mut primary, &crcs);
     }
-    open_files(&primary, &log, choice & 16 != 0);
-    if choice & 12 == 0 {
+    open_files(&primary, &log, choice & 0b1_0000 != 0);
+    if choice & 0b1100 == 0 {
         never_wrong(sample_number(usize::from(choice & 3)), &primary, &log);
     }
 }

@@ -70,7 +70,7 @@ pub fn page(data: &[u8]) {
     match page_type {
         PageType::Catalog => catalog(&bytes),
         PageType::FreeList => free_list(&bytes),
-        _ => node(bytes.into_boxed_slice()),
+        _ => node(&bytes),
     }
 }
 
@@ -117,11 +117,11 @@ fn overflow_ref(bytes: &[u8], page_size: usize) {
 }
 
 /// A leaf or a branch: what is accepted behaves as a sorted map, under changes too.
-fn node(bytes: Box<[u8]>) {
+fn node(bytes: &[u8]) {
     let pointer =
-        ChildPointer { page: PAGE, checksum: page::checksum(&bytes), ..ChildPointer::default() };
+        ChildPointer { page: PAGE, checksum: page::checksum(bytes), ..ChildPointer::default() };
     let disk = Slot::from_pointer(pointer).disk().expect("it names a page");
-    let Ok(node) = Node::from_page(bytes.clone(), disk, &Arc::default()) else { return };
+    let Ok(node) = Node::from_page(bytes.into(), disk, &Arc::default()) else { return };
     let keys = &node.keys;
     for index in 0..keys.count() {
         let key = keys.key(index);
@@ -140,8 +140,8 @@ fn node(bytes: Box<[u8]>) {
     assert!(node.children.iter().all(|child| child.disk().is_some()));
     let (encoded, checksum) = node.encode(PAGE).expect("every child is on disk");
     // The type is part of the checksum: the node knows itself for a branch.
-    let is_branch = page::verify_alone(&bytes, PAGE) == Ok(PageType::Branch as u8);
-    assert_eq!(encoded == bytes, is_branch, "a branch encodes as it was read");
+    let is_branch = page::verify_alone(bytes, PAGE) == Ok(PageType::Branch as u8);
+    assert_eq!(*encoded == *bytes, is_branch, "a branch encodes as it was read");
     assert_eq!(checksum, page::checksum(&encoded));
     let pointer = node.children.first().and_then(Slot::pointer).expect("it is on disk");
     let read = ChildPointer::decode(&mut Reader::new(&pointer.to_bytes()));
@@ -157,9 +157,9 @@ fn change(mut leaf: Slotted) {
     };
     let mut model: BTreeMap<_, _> = (0..leaf.count()).map(|index| entry(&leaf, index)).collect();
     let seed = some_place(leaf.bytes(), 1 << 16);
-    for step in 0..6 {
+    for step in 0..6_u8 {
         let at = (seed >> step) % leaf.count().max(1);
-        let value = vec![step as u8; (seed >> step) % 40];
+        let value = vec![step; (seed >> step) % 40];
         match step % 3 {
             0 if leaf.count() > 0 => {
                 model.remove(&leaf.key(at).to_vec());
@@ -171,7 +171,7 @@ fn change(mut leaf: Slotted) {
                 }
             }
             _ => {
-                let key = [&(seed as u16).to_be_bytes()[..], &[step as u8; 5]].concat();
+                let key = [&(seed as u16).to_be_bytes()[..], &[step; 5]].concat();
                 if let Err(index) = leaf.search(&key)
                     && leaf.insert(index, &key, &value, false, 0)
                 {

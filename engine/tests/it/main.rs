@@ -1,6 +1,7 @@
 //! The engine's tests, in one program.
 
 mod basics;
+mod corruption;
 mod keys_public;
 mod lattice;
 mod records;

@@ -114,6 +114,10 @@ pub struct World {
     bounds: Bounds,
     session: Option<Session>,
     stashes: BTreeMap<Slot, Stash>,
+    /// The durable header area, once something is stashed, and what had been shown before it was
+    /// written.
+    header: Vec<u8>,
+    header_shown: u64,
     /// Faults that had fired before this step.
     before: Fired,
     /// When this step began, nothing more was to be acknowledged.
@@ -152,6 +156,8 @@ impl World {
             bounds: Bounds::default(),
             session: None,
             stashes: BTreeMap::new(),
+            header: Vec::new(),
+            header_shown: 0,
             before: Fired::default(),
             refusing: false,
             failing: false,
@@ -235,6 +241,7 @@ impl World {
             Err(message) => Err(panic_failure(&message)),
         };
         self.bounds.tainted |= sync_faults(&self.disk.fired()) > sync_faults(&self.before);
+        self.watch_header(bounds.shown);
         if outcome.is_err() {
             self.leak();
         }

@@ -60,8 +60,26 @@ impl World {
         }
     }
 
+    /// Notes what had been shown before the step that wrote the newest header.
+    pub(super) fn watch_header(&mut self, shown_before: u64) {
+        if self.stashes.is_empty() {
+            return;
+        }
+        let primary = self.disk.read_file(&self.primary).unwrap_or_default();
+        let header = primary[..primary.len().min(HEADER_BYTES)].to_vec();
+        if header != self.header {
+            self.header = header;
+            self.header_shown = shown_before;
+        }
+    }
+
     pub(super) fn stash(&mut self, slot: Slot) -> Check {
         let copy = self.copy();
+        if self.stashes.is_empty() {
+            let primary = self.disk.read_file(&self.primary).unwrap_or_default();
+            self.header = primary[..primary.len().min(HEADER_BYTES)].to_vec();
+            self.header_shown = 0;
+        }
         self.stashes.insert(slot, copy);
         Ok(())
     }
@@ -107,9 +125,12 @@ impl World {
                 label: "an older copy",
             }
         } else {
+            // An older log lacks what was committed since; the newest header tells of all that
+            // was there when it was written.
+            let known = if files == Files::Log { self.header_shown } else { now.bounds.shown };
             Legal {
                 model: &now.model,
-                least: now.bounds.shown,
+                least: known.min(now.bounds.shown),
                 refuse: true,
                 report: false,
                 label: "mixed files",
