@@ -7,7 +7,7 @@ use hexxladb::vfs::sim::{Effect, Fault, Target};
 
 use crate::op::{Crash, CrashKind, Damage, Survivors};
 use crate::random::Random;
-use crate::runner::View;
+use crate::runner::{FileView, View};
 
 /// A kind of fault that a run may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,10 +172,10 @@ fn draw(kind: Menu, random: &mut Random, view: &View) -> Fault {
             (any_of(random, &[Target::Write, Target::Any]), Effect::Free(Some(sectors)))
         }
         Menu::Rot => {
-            let (path, bytes) = random.pick(&view.files).clone();
+            let file = any_file(random, view);
             let effect = Effect::Rot {
-                path: Arc::from(Path::new(&path)),
-                offset: random.below(bytes),
+                path: Arc::from(Path::new(&file.path)),
+                offset: file.place(random, u64::MAX),
                 mask: 1 << random.small(8),
             };
             (Target::Any, effect)
@@ -183,10 +183,10 @@ fn draw(kind: Menu, random: &mut Random, view: &View) -> Fault {
         Menu::Lost => (Target::Write, Effect::Lost { evict: random.percent(50) }),
         Menu::Misdirected => {
             let sector = u64::from(view.sector_bytes);
-            let (path, bytes) = random.pick(&view.files).clone();
+            let file = any_file(random, view);
             let effect = Effect::Misdirected {
-                offset: random.below(bytes) / sector * sector,
-                path: random.percent(30).then(|| Arc::from(Path::new(&path))),
+                offset: file.place(random, u64::MAX) / sector * sector,
+                path: random.percent(30).then(|| Arc::from(Path::new(&file.path))),
                 evict: random.percent(50),
             };
             (Target::Write, effect)
@@ -196,29 +196,30 @@ fn draw(kind: Menu, random: &mut Random, view: &View) -> Fault {
     Fault { at, on, effect }
 }
 
+fn any_file<'v>(random: &mut Random, view: &'v View) -> &'v FileView {
+    if random.percent(50) { &view.primary } else { &view.log }
+}
+
+/// The headers of a primary.
+const HEADER_BYTES: u64 = 16 << 10;
+
 /// Damage to a copy of the files, somewhere in them.
 pub fn damage(random: &mut Random, view: &View) -> Damage {
-    let log = view.log_bytes.max(1);
-    let primary = view.primary_bytes.max(1);
-    // Blocks at the log's front are where the frames of a young log are.
-    let near = |random: &mut Random| {
-        let bound = *random.pick(&[log, log.min(4096), log.min(16 << 10)]);
-        random.below(bound)
-    };
+    let place = |random: &mut Random| view.log.place(random, u64::MAX);
     let mask = 1_u8 << random.small(8);
-    match random.small(12) {
-        0 | 1 => Damage::CutLog(near(random)),
+    match random.small(14) {
+        0 | 1 => Damage::CutLog(place(random)),
         2 | 3 => {
-            let from = near(random);
+            let from = place(random);
             Damage::ZeroLog { from, to: from + 1 + random.below(5000) }
         }
         4 | 5 => {
-            let from = near(random);
-            Damage::RepeatLog { from, to: from + 1 + random.below(5000), at: near(random) }
+            let from = place(random);
+            Damage::RepeatLog { from, to: from + 1 + random.below(5000), at: place(random) }
         }
         6 => Damage::RemoveLog,
-        7 | 8 => Damage::RotPrimary { offset: random.below(primary), mask },
-        9 => Damage::RotPrimary { offset: random.below(primary.min(16 << 10)), mask },
-        _ => Damage::RotLog { offset: near(random), mask },
+        7..=9 => Damage::RotPrimary { offset: view.primary.place(random, HEADER_BYTES), mask },
+        10 | 11 => Damage::RotPrimary { offset: view.primary.place(random, u64::MAX), mask },
+        _ => Damage::RotLog { offset: place(random), mask },
     }
 }

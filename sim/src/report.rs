@@ -77,7 +77,8 @@ impl Report {
         for kind in FAULTS {
             let count = self.tally.faults.get(kind).copied().unwrap_or(0);
             if count < floor {
-                self.missed.push(format!("fault \"{kind}\" fired {count} times, less than {floor}"));
+                self.missed
+                    .push(format!("fault \"{kind}\" fired {count} times, less than {floor}"));
             }
         }
         if self.tally.crashes < self.seeds {
@@ -102,14 +103,16 @@ impl Report {
     /// Cycles per second.
     #[must_use]
     pub fn rate(&self) -> f64 {
-        self.cycles as f64 / self.elapsed.as_secs_f64().max(1e-9)
+        per_second(self.cycles, self.elapsed)
     }
 
     /// As JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         let counts = |map: &BTreeMap<&'static str, u64>| {
-            map.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect::<Map<_, _>>()
+            map.iter()
+                .map(|(name, count)| ((*name).to_owned(), json!(count)))
+                .collect::<Map<_, _>>()
         };
         json!({
             "seeds": self.seeds,
@@ -129,6 +132,13 @@ impl Report {
     }
 }
 
+/// How many of something there were in a second.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "it is shown without decimals")]
+pub fn per_second(count: u64, elapsed: Duration) -> f64 {
+    count as f64 / elapsed.as_secs_f64().max(1e-9)
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.elapsed.as_secs_f64();
@@ -137,7 +147,11 @@ impl fmt::Display for Report {
         }
         if self.seeds > 0 {
             writeln!(f, "{:>12} seeds", self.seeds)?;
-            writeln!(f, "{:>12} crashes, {} recoveries", self.tally.crashes, self.tally.recoveries)?;
+            writeln!(
+                f,
+                "{:>12} crashes, {} recoveries",
+                self.tally.crashes, self.tally.recoveries
+            )?;
             writeln!(f, "{:>12} falls back that damaged media excuse", self.tally.exceptions)?;
             writeln!(f, "operations:")?;
             for (op, count) in &self.tally.ops {

@@ -1,6 +1,8 @@
 //! Cuts a failing plan down to what matters: operations first, then faults, then what survives a
 //! power cut, then values, always keeping the same failure.
 
+use hexxladb::vfs::sim::CrashChoice;
+
 use crate::op::{Crash, CrashKind, Edit, Op, Plan, Setup, Survivors, Value};
 use crate::oracle::Failure;
 use crate::runner::Outcome;
@@ -72,7 +74,8 @@ impl Shrinker<'_> {
         let mut cuts = outcome.cuts.iter();
         let mut candidate = self.best.clone();
         for op in &mut candidate.ops {
-            if let Op::Crash(Crash { kind: CrashKind::Cut | CrashKind::Hostile, survivors, .. }) = op
+            if let Op::Crash(Crash { kind: CrashKind::Cut | CrashKind::Hostile, survivors, .. }) =
+                op
                 && *survivors == Survivors::Random
                 && let Some(choice) = cuts.next()
             {
@@ -202,7 +205,7 @@ fn simpler_crashes(crash: &Crash) -> Vec<Op> {
     match crash.kind {
         CrashKind::Hostile => crashes.push(Crash { kind: CrashKind::Cut, ..crash.clone() }),
         CrashKind::Cut if crash.survivors == Survivors::Random => {
-            let survivors = Survivors::These(Default::default());
+            let survivors = Survivors::These(CrashChoice::default());
             crashes.push(Crash { survivors, ..crash.clone() });
         }
         _ => {}

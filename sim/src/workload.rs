@@ -81,6 +81,7 @@ impl Activity {
 
     /// Percent of runs that have it, and its least weight in them.
     #[must_use]
+    #[expect(clippy::match_same_arms, reason = "a table, in the order of the activities")]
     pub fn odds(self) -> (u32, u32) {
         match self {
             Self::Raw => (90, 12),
@@ -226,8 +227,8 @@ impl Generator {
         if self.has(Activity::Clock) && self.random.percent(15) {
             return Op::Clock(self.clock());
         }
-        let mut open = Open::default();
-        open.read_only = self.has(Activity::ReadOnly) && self.random.percent(25);
+        let read_only = self.has(Activity::ReadOnly) && self.random.percent(25);
+        let mut open = Open { read_only, ..Open::default() };
         if self.random.percent(10) {
             open.buffered = Some(self.random.percent(50));
         }
@@ -251,7 +252,11 @@ impl Generator {
             11 if self.has(Activity::Undone) => Op::Rollback,
             12 if self.has(Activity::Undone) => Op::Abandon,
             13 if self.has(Activity::WrongOpen) => {
-                if self.random.percent(50) { Op::Begin } else { Op::Close }
+                if self.random.percent(50) {
+                    Op::Begin
+                } else {
+                    Op::Close
+                }
             }
             14..=16 if self.has(Activity::Pipeline) => Op::Pipeline(free_slot(&view.waiting)),
             _ => Op::Commit,
@@ -347,7 +352,9 @@ impl Generator {
             }
             Activity::Bulk => self.bulk(),
             Activity::Notes if self.random.percent(50) => Edit::Note(self.random.small(60)),
-            Activity::Notes => Edit::Time(1_704_067_200_000_000_000 + self.random.below(1 << 42).cast_signed()),
+            Activity::Notes => {
+                Edit::Time(1_704_067_200_000_000_000 + self.random.below(1 << 42).cast_signed())
+            }
             Activity::Refused => self.too_large(),
             _ => Edit::Put(self.key(), self.value()),
         }
@@ -393,7 +400,8 @@ impl Generator {
 
     fn pos(&mut self) -> Pos {
         let reach = 1 + self.profile.keys / 4;
-        let near = |random: &mut Random| random.small(2 * reach) as i32 - reach as i32;
+        let near =
+            |random: &mut Random| random.small(2 * reach).cast_signed() - reach.cast_signed();
         let mut pos = Pos { q: near(&mut self.random), r: near(&mut self.random) };
         if self.random.percent(5) {
             pos.q *= 3_000;

@@ -80,7 +80,8 @@ fn a_transaction_counts_net_changes_and_reads_its_own_writes() {
     assert_eq!(apply(put("b", 3)), Some(false));
     assert_eq!(apply(Edit::Delete(key("b"))), Some(true));
     assert_eq!(apply(Edit::Delete(key("nothing"))), Some(false));
-    let writes: Vec<_> = draft.writes().map(|(id, content)| (id.clone(), content.clone())).collect();
+    let writes: Vec<_> =
+        draft.writes().map(|(id, content)| (id.clone(), content.clone())).collect();
     assert_eq!(writes, [(id("a"), None), (id("b"), None)]);
     assert_eq!(draft.state(&model), []);
 }

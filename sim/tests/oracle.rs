@@ -33,7 +33,9 @@ fn model_of(commits: &[Commit]) -> Model {
     for (nanos, note, deltas) in commits {
         let mut draft = Draft::default();
         draft.time = Some(*nanos);
-        note.iter().for_each(|bytes| draft.set_note(*bytes));
+        if let Some(bytes) = note {
+            draft.set_note(*bytes);
+        }
         for delta in deltas {
             draft.apply(&model, delta);
         }
@@ -88,7 +90,10 @@ fn wrong_values_are_seen_wherever_they_are() {
     assert_eq!(verdict(|all| all[1].2[0] = put("a", 7)), Some((Kind::Wrong, "raw scan")));
     assert_eq!(verdict(|all| all[2].2[1] = cell(5, 6)), Some((Kind::Wrong, "cell scan")));
     // Only an old snapshot differs.
-    assert_eq!(verdict(|all| all[0].2[0] = put("a", 7)), Some((Kind::Wrong, "history hash of a snapshot")));
+    assert_eq!(
+        verdict(|all| all[0].2[0] = put("a", 7)),
+        Some((Kind::Wrong, "history hash of a snapshot"))
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use hexxladb_sim::op::{Key, Op, Plan, Pos, Value};
 use hexxladb_sim::random::Random;
-use hexxladb_sim::runner::View;
+use hexxladb_sim::runner::{FileView, View};
 use hexxladb_sim::swarm::Profile;
 use hexxladb_sim::workload::Generator;
 use proptest::prelude::*;
@@ -25,9 +25,8 @@ fn view(bits: u64) -> View {
         disturbed: bit(9),
         stuck: bit(10) && bit(11),
         created: bit(12),
-        primary_bytes: 40_000,
-        log_bytes: 16_384,
-        files: vec![("/db/main".into(), 40_000), ("/db/main-wal".into(), 16_384)],
+        primary: FileView::new("/db/main", &[7; 40_000]),
+        log: FileView::new("/db/main-wal", &[7; 16_384]),
         sector_bytes: 512,
     }
 }
@@ -35,7 +34,7 @@ fn view(bits: u64) -> View {
 /// The operations that a seed draws, wherever they would lead.
 fn drawn(seed: u64, count: usize) -> Plan {
     let mut random = Random::new(seed);
-    let profile = Profile::new(&mut random, seed % 4 != 0);
+    let profile = Profile::new(&mut random, !seed.is_multiple_of(4));
     let setup = profile.setup;
     let mut places = Random::new(!seed);
     let mut generator = Generator::new(random, profile);
@@ -116,7 +115,10 @@ fn mistakes_are_refused_with_their_line() {
     refused("setup\ncommit now\n", "line 2: `now` is too much in `commit now`");
     refused("setup\njump\n", "line 2: `jump` in `jump` is unknown");
     refused("setup pages=4\n", "line 1: `pages=4` in `setup pages=4` is unknown");
-    refused("setup\nput_cell 70000,1 1x1\n", "line 2: `70000,1` in `put_cell 70000,1 1x1` is not understood");
+    refused(
+        "setup\nput_cell 70000,1 1x1\n",
+        "line 2: `70000,1` in `put_cell 70000,1 1x1` is not understood",
+    );
     refused("setup\ncrash cut at 2 keep x7\n", "line 2: `x7` names no survivors");
     refused("setup\nupdate maybe: put a 1x1\n", "line 2: `maybe` in `update maybe` is unknown");
     refused("setup\nfault 1 sync melt\n", "line 2: `fault 1 sync melt` is no fault");

@@ -12,7 +12,7 @@ use super::{Tree, Violation};
 use crate::tree::Source;
 
 /// The modules of `engine/src`, lowest layer first. Every module has its place here.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["ids", "error", "options", "stats", "time", "sync", "probe", "cancel"],
     &["record", "lattice", "keys", "limits"],
     &["format", "crypto"],
@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 10] = [
     &["tx", "index", "checkpoint", "create", "recovery"],
     &["commits", "diff", "dump", "history", "prune", "compact", "backup", "check", "salvage"],
     &["db"],
+    &["fuzzing"],
     &["lib"],
 ];
 

@@ -1,8 +1,12 @@
 //! The commands that look into any database.
 
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::Stdio;
+
 use hexxladb::{Cell, Coord, Db, Options, Timestamp, Validity};
 
-use crate::program::{Place, args, run};
+use crate::program::{Place, args, program, run};
 
 /// Three commits at known times: a cell made, changed and deleted, another that stays, and a raw
 /// record.
@@ -149,6 +153,26 @@ fn dump_prints_keys_as_the_specification_writes_them() {
 fn reading_changes_no_byte() {
     let place = Place::new();
     let db = made(&place);
+    only_reads(&place, &db);
+    // A log that a killed program left is replayed in memory alone.
+    let mut child = program()
+        .args(args!["ingest", &db, "--commit-every", "1", "--ack"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{{\"q\":9,\"r\":9,\"raw_content\":\"from the log\"}}").unwrap();
+    let mut ack = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut ack).unwrap();
+    assert_eq!(ack, "ack 4\n");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    only_reads(&place, &db);
+    assert!(run(args!["ls", &db]).ok().text().contains("from the log"));
+}
+
+fn only_reads(place: &Place, db: &Path) {
     let files = || {
         let mut files: Vec<_> = std::fs::read_dir(place.dir())
             .unwrap()
@@ -160,11 +184,11 @@ fn reading_changes_no_byte() {
     };
     let before = files();
     for command in ["ls", "log", "stats", "dump", "check"] {
-        run(args![command, &db]).ok();
-        run(args![command, &db, "--json"]).ok();
+        run(args![command, db]).ok();
+        run(args![command, db, "--json"]).ok();
     }
-    run(args!["get", &db, "0", "0"]).ok();
-    run(args!["history", &db, "0", "0"]).ok();
-    run(args!["git", "ls", &db]).fails(2);
+    run(args!["get", db, "0", "0"]).ok();
+    run(args!["history", db, "0", "0"]).ok();
+    run(args!["git", "ls", db]).fails(2);
     assert!(files() == before, "a command that reads has written");
 }

@@ -126,4 +126,10 @@ fn a_database_that_is_open_elsewhere_is_3() {
     open.close().unwrap();
     drop(open);
     run(args!["ls", &db]).ok();
+    // Readers do not keep readers out.
+    let reader = hexxladb::Db::open(&db, hexxladb::Options::new().read_only(true)).unwrap();
+    for command in ["ls", "log", "stats", "dump", "check"] {
+        run(args![command, &db]).ok();
+    }
+    drop(reader);
 }

@@ -299,6 +299,9 @@ impl Core {
             return Ok(());
         }
         probe::hit(Probe::LazyInUse);
+        // That the header could be read does not prove that it is durable, and the one before it
+        // may count on log segments that are about to be reused.
+        self.write_header(|_| {})?;
         let header = lock(&self.header).clone();
         let begun = begin_log(&*self.vfs, &self.path, &header, &[], None);
         let ((wal, stamp), place) = begun.map_err(|error| self.poison_unless_harmless(error))?;

@@ -64,8 +64,8 @@ pub fn page(data: &[u8]) {
     let mut bytes = vec![0; page_size];
     let len = content.len().min(page_size - PAGE_HEADER_BYTES);
     bytes[PAGE_HEADER_BYTES..PAGE_HEADER_BYTES + len].copy_from_slice(&content[..len]);
-    let page_type =
-        [PageType::Leaf, PageType::Branch, PageType::Catalog, PageType::FreeList][usize::from(kind)];
+    let page_type = [PageType::Leaf, PageType::Branch, PageType::Catalog, PageType::FreeList]
+        [usize::from(kind)];
     check_seal(&mut bytes, page_type);
     match page_type {
         PageType::Catalog => catalog(&bytes),

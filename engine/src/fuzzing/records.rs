@@ -94,7 +94,8 @@ fn physical_key(bytes: &[u8], mvcc: bool) -> Option<(Name, Option<u64>)> {
 fn two_keys(mut input: Input<'_>) {
     let len = usize::from(input.byte());
     let (a, b) = (input.take(len), input.0);
-    if let (Some((first, new)), Some((second, old))) = (physical_key(a, true), physical_key(b, true))
+    if let (Some((first, new)), Some((second, old))) =
+        (physical_key(a, true), physical_key(b, true))
     {
         assert_eq!(a.cmp(b), first.cmp(&second).then(old.cmp(&new)), "{first:?}, {second:?}");
     }

@@ -55,7 +55,8 @@ pub fn reseal_primary(bytes: &mut [u8], crcs: &BTreeMap<u32, u32>) {
         if let Some(crc) = crcs.get(&header.retired.crc) {
             header.retired.crc = *crc;
         }
-        let mut pages = Pages { bytes, page_size: header.page_size as usize, seen: BTreeSet::new() };
+        let mut pages =
+            Pages { bytes, page_size: header.page_size as usize, seen: BTreeSet::new() };
         if let Some(checksum) = pages.catalog(header.catalog.0.0) {
             header.catalog.1 = checksum;
         }

@@ -62,7 +62,8 @@ pub fn sample(shape: Shape) -> Result<Sample> {
     vfs.set_wall_nanos(1_700_000_000_000_000_000);
     let options = small_options().mvcc(shape.mvcc).page_size(shape.page_size);
     let db = Db::open_with(Arc::new(vfs.clone()), PRIMARY, options.max_value_bytes(4096))?;
-    let mut story = Story { db: &db, vfs: &vfs, truth: Truth::new(shape.mvcc), earlier: Vec::new() };
+    let mut story =
+        Story { db: &db, vfs: &vfs, truth: Truth::new(shape.mvcc), earlier: Vec::new() };
     story.tell()?;
     let Story { mut truth, mut earlier, .. } = story;
     for (commit, found) in truth.commits.iter_mut().zip(db.commits(..)?) {

@@ -303,7 +303,7 @@ impl Opening<'_> {
         }
     }
 
-    fn recover(self) -> Result<Core> {
+    fn recover(mut self) -> Result<Core> {
         let missing = Error::WalMissing { path: wal_path(self.path) };
         let Some(log) = self.open_log()?.filter(|log| !log.is_blank()) else {
             return Err(missing);
@@ -327,10 +327,20 @@ impl Opening<'_> {
         if self.options.read_only {
             return Ok(self.into_core(pager, None, Arc::new(root), root_pages, report));
         }
+        self.make_header_durable(&pager)?;
         let last = (replay.last().0.max(evidence.highest), replay.last().1);
         let begun = begin_log(&*self.vfs, self.path, &self.header, replay.used(), Some(last))?;
         let copied = self.copy_frames(&log, &committed, &begun.0.0)?;
         self.republish(pager, root, root_pages, report, begun, copied)
+    }
+
+    /// Publishes the chosen header once more, as the next generation: that it could be read does
+    /// not prove that it is durable, and the one before it may count on log segments that are
+    /// about to be reused.
+    fn make_header_durable(&mut self, pager: &Pager) -> Result<()> {
+        self.header.generation += 1;
+        pager.file.write_all_at(self.header.slot_offset(), &self.header.encode())?;
+        Ok(pager.file.sync_data()?)
     }
 
     /// Writes the replayed commits anew under the new epoch, and syncs them: that they could be

@@ -426,12 +426,7 @@ impl WriteTx {
         if self.in_parts
             && let Some(wal) = self.core.wal.get()
         {
-            probe::hit(Probe::AbortFrame);
-            let frame = NewFrame { frame_type: FrameType::Abort, seq: 0, time: 0, payload: &[] };
-            if let Err(error) = wal.append(&frame) {
-                // Without it the parts would seem to belong to the next commit.
-                self.core.poison(&error);
-            }
+            wal.owe_abort();
         }
         self.core.leave_seat();
     }

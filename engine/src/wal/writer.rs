@@ -74,6 +74,8 @@ struct State {
     durable: FrameNo,
     leader: bool,
     failed: Option<String>,
+    /// Parts of a transaction that was given up are in the log: an abort frame goes first.
+    abort_owed: bool,
     stamp: FrameStamp,
     seq: u64,
     syncs: u64,
@@ -111,6 +113,7 @@ impl Wal {
             durable: last.0,
             leader: false,
             failed: None,
+            abort_owed: false,
             stamp,
             seq,
             syncs: 0,
@@ -158,6 +161,12 @@ impl Wal {
         state.layout.retire(retired);
     }
 
+    /// The parts appended last belong to a transaction that was given up. Without a further frame
+    /// recovery discards them; before one, an abort frame is written.
+    pub(crate) fn owe_abort(&self) {
+        lock(&self.state).abort_owed = true;
+    }
+
     /// Appends a frame, growing the file first where that is needed.
     ///
     /// An error before the frame's first byte (no space) concerns this frame alone.
@@ -167,6 +176,16 @@ impl Wal {
             let mut state = lock(&self.state);
             if let Some(cause) = &state.failed {
                 return Err(Error::Poisoned { cause: cause.clone() });
+            }
+            if state.abort_owed {
+                let abort =
+                    NewFrame { frame_type: FrameType::Abort, seq: 0, time: 0, payload: &[] };
+                if self.try_append(&mut state, &abort, 0).is_none() {
+                    self.grow(state)?;
+                    continue;
+                }
+                probe::hit(Probe::AbortFrame);
+                state.abort_owed = false;
             }
             if let Some(appended) = self.try_append(&mut state, new, payload_len) {
                 return Ok(appended);

@@ -14,7 +14,8 @@ macro_rules! refused {
     ($result:expr, $pattern:pat $(if $guard:expr)?) => {
         match $result {
             Err($pattern) $(if $guard)? => {}
-            other => panic!("{other:?}, expected Err({})", stringify!($pattern $(if $guard)?)),
+            Err(other) => panic!("{other:?}, expected {}", stringify!($pattern $(if $guard)?)),
+            Ok(_) => panic!("Ok, expected {}", stringify!($pattern $(if $guard)?)),
         }
     };
 }

@@ -10,7 +10,7 @@ use hexxladb_sim::campaign::{self, Campaign, Results};
 use hexxladb_sim::exhaustive::{Counts, Effort, Watch, points, run_script, scripts};
 use hexxladb_sim::op::Plan;
 use hexxladb_sim::oracle::Failure;
-use hexxladb_sim::report::{CAMPAIGN_SEEDS, Report};
+use hexxladb_sim::report::{CAMPAIGN_SEEDS, Report, per_second};
 use hexxladb_sim::runner;
 use hexxladb_sim::shrink::shrink;
 
@@ -72,7 +72,7 @@ fn seeds(common: &Common, campaign: &Campaign) -> (Report, Results) {
     let dir = out_dir(common);
     let progress = || {
         let (done, cycles) = (done.load(Ordering::Relaxed), cycles.load(Ordering::Relaxed));
-        let rate = cycles as f64 / start.elapsed().as_secs_f64();
+        let rate = per_second(cycles, start.elapsed());
         format!("{done} seeds, {rate:.0} cycles per second")
     };
     let work = || campaign::run(campaign, &watches, (&done, &cycles), &stop);
@@ -145,11 +145,7 @@ pub(super) fn list_scripts() {
 }
 
 /// Scripts under the exhaustive mode, each within its share of the time when there is a limit.
-fn try_scripts(
-    common: &Common,
-    chosen: &[(&'static str, Plan)],
-    time: Option<Duration>,
-) -> Report {
+fn try_scripts(common: &Common, chosen: &[(&'static str, Plan)], time: Option<Duration>) -> Report {
     let start = Instant::now();
     let counts = Counts::default();
     let watches = watches(common);
@@ -159,7 +155,7 @@ fn try_scripts(
     let now = std::sync::Mutex::new("");
     let progress = || {
         let cycles = counts.cycles.load(Ordering::Relaxed);
-        let rate = cycles as f64 / start.elapsed().as_secs_f64();
+        let rate = per_second(cycles, start.elapsed());
         let name = now.lock().map_or("", |name| *name);
         let points = counts.points.load(Ordering::Relaxed);
         format!("{name}: {points} points, {cycles} cycles, {rate:.0} per second")
@@ -170,10 +166,10 @@ fn try_scripts(
                 *now = *name;
             }
             if common.no_faults {
-                match points(plan) {
-                    Ok(_) => continue,
-                    Err(found) => return Some((*name, Box::new(found))),
+                if let Err(found) = points(plan) {
+                    return Some((*name, found));
                 }
+                continue;
             }
             let share = |time: Duration| {
                 let left = (start + time).saturating_duration_since(Instant::now());
@@ -207,7 +203,8 @@ fn try_scripts(
 
 pub(super) fn exhaustive(common: &Common, names: &[String]) -> Outcome {
     let mut chosen = scripts();
-    if let Some(unknown) = names.iter().find(|name| !chosen.iter().any(|(known, _)| known == name)) {
+    if let Some(unknown) = names.iter().find(|name| !chosen.iter().any(|(known, _)| known == name))
+    {
         return Err(format!("there is no script {unknown}; see exhaustive --list").into());
     }
     if !names.is_empty() {
@@ -254,7 +251,8 @@ fn add(report: &mut Report, other: Report) {
 }
 
 fn read_plan(file: &Path) -> Result<Plan, Box<dyn Error>> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(text.parse().map_err(|error| format!("{}: {error}", file.display()))?)
 }
 

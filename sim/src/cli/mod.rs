@@ -127,8 +127,7 @@ fn default_threads() -> usize {
 }
 
 fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
-    let range = text.split_once("..").and_then(|(from, to)| {
-        Some(from.parse().ok()?..to.parse().ok()?)
-    });
+    let range =
+        text.split_once("..").and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?));
     range.filter(|range| range.start < range.end).ok_or_else(|| "write A..B with A < B".to_owned())
 }

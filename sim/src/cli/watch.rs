@@ -53,7 +53,7 @@ pub(super) fn watched<T>(
             let ticks = AtomicU64::new(0);
             while !done.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(50));
-                for plan in watches.iter().filter_map(|watch| watch.overdue(HANG)) {
+                if let Some(plan) = watches.iter().find_map(|watch| watch.overdue(HANG)) {
                     hung(dir, plan);
                 }
                 if ticks.fetch_add(1, Ordering::Relaxed) % 100 == 99 {

@@ -81,6 +81,15 @@ fn enter(table: &Table, hash: u128, recovered: Recovered) {
     }
 }
 
+/// Whether an equal image was recovered and what was found is right here, too.
+fn known(table: &Table, hash: u128, point: &Point, bounds: Bounds, exactly: Option<u64>) -> bool {
+    look_up(table, hash).is_some_and(|(head, history)| {
+        (bounds.shown..=point.model.head()).contains(&head)
+            && exactly.is_none_or(|exactly| exactly == head)
+            && point.model.hash_at(head) == history
+    })
+}
+
 impl<'a> Images<'a> {
     /// None tried yet.
     #[must_use]
@@ -98,11 +107,13 @@ impl<'a> Images<'a> {
         seed: u64,
         watch: &Watch,
         stop: &AtomicBool,
-    ) -> Result<(), Found> {
+    ) -> Result<(), Box<Found>> {
         let found = |crash: Crash| {
-            move |broken: Broken| Found {
-                plan: plan_to(self.plan, point.step, &crash, broken.nested.as_ref()),
-                failure: broken.failure,
+            move |broken: Broken| {
+                Box::new(Found {
+                    plan: plan_to(self.plan, point.step, &crash, broken.nested.as_ref()),
+                    failure: broken.failure,
+                })
             }
         };
         let crash = |kind, survivors| Crash { kind, at: point.at, survivors };
@@ -129,22 +140,6 @@ impl<'a> Images<'a> {
         Ok(())
     }
 
-    /// Whether an equal image was recovered and what was found is right here, too.
-    fn known(
-        &self,
-        table: &Table,
-        hash: u128,
-        point: &Point,
-        bounds: Bounds,
-        exactly: Option<u64>,
-    ) -> bool {
-        look_up(table, hash).is_some_and(|(head, history)| {
-            (bounds.shown..=point.model.head()).contains(&head)
-                && exactly.is_none_or(|exactly| exactly == head)
-                && point.model.hash_at(head) == history
-        })
-    }
-
     /// Judges one image; recovers it unless an equal one was.
     fn image(
         &self,
@@ -155,7 +150,7 @@ impl<'a> Images<'a> {
     ) -> Result<(), Broken> {
         Counts::add(&self.counts.states);
         let hash = disk.image_hash();
-        if self.known(&self.seen, hash, point, bounds, None) {
+        if known(&self.seen, hash, point, bounds, None) {
             return Ok(());
         }
         Counts::add(&self.counts.images);
@@ -221,7 +216,7 @@ impl<'a> Images<'a> {
         disk.power_cut_with(&nothing);
         let db = self.reopen(disk, head)?;
         checked(&db, &none)?;
-        if hash % 4 != 0 {
+        if !hash.is_multiple_of(4) {
             return Ok(());
         }
         let mut model = (*point.model).clone();
@@ -280,7 +275,7 @@ impl<'a> Images<'a> {
                 let again = disk.fork();
                 again.power_cut_with(&choice);
                 let hash = again.image_hash();
-                if self.known(&self.seen_nested, hash, point, cut_bounds, cut.then_some(head)) {
+                if known(&self.seen_nested, hash, point, cut_bounds, cut.then_some(head)) {
                     continue;
                 }
                 Counts::add(&self.counts.nested_images);

@@ -88,7 +88,8 @@ pub struct Effort {
 ///
 /// # Errors
 /// When the script fails as it stands.
-pub fn points(plan: &Plan) -> Result<Vec<Point>, Found> {
+pub fn points(plan: &Plan) -> Result<Vec<Point>, Box<Found>> {
+    let found = |failure| Box::new(Found { plan: plan.clone(), failure });
     let mut world = World::new(plan.setup);
     let mut points = Vec::new();
     for (step, op) in plan.ops.iter().enumerate() {
@@ -98,7 +99,7 @@ pub fn points(plan: &Plan) -> Result<Vec<Point>, Found> {
         world.disk().set_capture(true);
         let result = world.step(op, None);
         world.disk().set_capture(false);
-        result.map_err(|failure| Found { plan: plan.clone(), failure })?;
+        result.map_err(found)?;
         // An open forgets what it did not find; during it, all of that may still come to be.
         let model = match op {
             Op::Open(_) => before,
@@ -120,7 +121,7 @@ pub fn points(plan: &Plan) -> Result<Vec<Point>, Found> {
         model: Arc::new(world.model().clone()),
         bounds: world.bounds(),
     });
-    world.settle().map_err(|failure| Found { plan: plan.clone(), failure })?;
+    world.settle().map_err(found)?;
     Ok(points)
 }
 
@@ -135,7 +136,7 @@ pub fn run_script(
     watches: &[Watch],
     stop: &AtomicBool,
 ) -> Result<(), Box<Found>> {
-    let points = points(plan).map_err(Box::new)?;
+    let points = points(plan)?;
     let images = Images::new(plan, effort.nested, counts);
     let order = spread(points.len());
     let next = AtomicUsize::new(0);
@@ -169,11 +170,10 @@ pub fn run_script(
         }
     });
     match found.into_inner() {
-        Ok(Some(broken)) => Err(Box::new(broken)),
+        Ok(Some(broken)) => Err(broken),
         _ => Ok(()),
     }
 }
-
 
 /// Indices below `count`, far ones after one another: an early end has seen something of each
 /// part.

@@ -76,11 +76,11 @@ const SCRIPTS: &[(&str, &str)] = &[
         "setup page=512 cache=16384 checkpoint=16384
          open
          update ok: put a 1x10
-         update ok: fill big 0 160 1x120
-         update fail: fill big 40 160 500x120
+         update ok: fill big 0 110 1x115
+         update fail: fill big 40 110 500x115
          update ok: put a 2x10
          begin
-         fill other 0 150 900x120
+         fill other 0 110 900x115
          abandon
          update ok: put b 3x10",
     ),

@@ -97,10 +97,8 @@ impl Draft {
     /// Everything the transaction reads, in order.
     #[must_use]
     pub fn state(&self, base: &Model) -> Vec<(Id, Content)> {
-        let mut state: BTreeMap<Id, Content> = base
-            .state(base.head())
-            .map(|(id, content)| (id.clone(), content.clone()))
-            .collect();
+        let mut state: BTreeMap<Id, Content> =
+            base.state(base.head()).map(|(id, content)| (id.clone(), content.clone())).collect();
         for (id, content) in &self.writes {
             match content {
                 Some(content) => state.insert(id.clone(), content.clone()),

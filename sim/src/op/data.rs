@@ -76,7 +76,9 @@ impl Value {
         let mut state = u64::from(self.seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         let mut bytes = Vec::with_capacity(self.len as usize + 8);
         while bytes.len() < self.len as usize {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             bytes.extend_from_slice(&(state ^ (state >> 29)).to_le_bytes());
         }
         bytes.truncate(self.len as usize);
@@ -102,12 +104,13 @@ impl Value {
         let seed = i64::from(self.seed);
         let mut cell = Cell::new(self.text());
         if seed % 2 == 1 {
-            cell.tags = (0..seed % 4).map(|n| format!("tag{}", (seed >> 2) % (3 - n % 3))).collect();
+            cell.tags =
+                (0..seed % 4).map(|n| format!("tag{}", (seed >> 2) % (3 - n % 3))).collect();
         }
         if seed % 3 == 1 {
             cell.provenance = Provenance {
                 source_id: format!("source-{}", seed % 7),
-                confidence: (seed % 11) as f64 / 10.0,
+                confidence: f64::from(self.seed % 11) / 10.0,
                 created_at: Timestamp::from_nanos(seed * 1_000_003),
                 updated_at: Timestamp::from_nanos(-seed),
             };
@@ -140,7 +143,7 @@ impl Pos {
     /// The coordinate `index` places along q.
     #[must_use]
     pub fn along(self, index: u32) -> Self {
-        Self { q: self.q + index as i32, r: self.r }
+        Self { q: self.q + index.cast_signed(), r: self.r }
     }
 
     /// As the engine takes it.

@@ -155,11 +155,9 @@ impl FromStr for Edit {
                 count: words.value()?,
                 value: words.value()?,
             },
-            "clear" => Self::Clear {
-                stem: words.value()?,
-                from: words.value()?,
-                count: words.value()?,
-            },
+            "clear" => {
+                Self::Clear { stem: words.value()?, from: words.value()?, count: words.value()? }
+            }
             "note" => Self::Note(words.value()?),
             "time" => Self::Time(words.value()?),
             "get" => Self::Get(words.value()?),
@@ -178,13 +176,9 @@ fn read(mut words: Words<'_>) -> Parsed<Read> {
         "get_cell" => Read::GetCell(words.value()?),
         "at" => Read::At(words.value()?),
         "time" => Read::Time(words.value()?),
-        "range" => {
-            Read::Range { from: words.value()?, to: words.value()?, limit: words.value()? }
-        }
+        "range" => Read::Range { from: words.value()?, to: words.value()?, limit: words.value()? },
         "prefix" => Read::Prefix(words.value()?),
-        "cells" => {
-            Read::Cells { from: words.value()?, to: words.value()?, limit: words.value()? }
-        }
+        "cells" => Read::Cells { from: words.value()?, to: words.value()?, limit: words.value()? },
         "history" => Read::History(words.value()?),
         "history_cell" => Read::HistoryCell(words.value()?),
         "commits" => Read::Commits(words.value()?, words.value()?),
@@ -290,8 +284,10 @@ impl FromStr for Op {
             "damage" => return Ok(Self::Damage(damage(words)?)),
             "update" => return update(line),
             "fault" => {
-                return Fault::from_str(line)
-                    .map_or_else(|_| fail(format!("`{line}` is no fault")), |f| Ok(Self::Fault(f)));
+                return Fault::from_str(line).map_or_else(
+                    |_| fail(format!("`{line}` is no fault")),
+                    |f| Ok(Self::Fault(f)),
+                );
             }
             "open_wrong" => Self::OpenWrong(match words.word()? {
                 "mvcc" => Wrong::Mvcc,

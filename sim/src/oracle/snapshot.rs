@@ -27,15 +27,15 @@ pub trait Reads {
     /// The engine's.
     fn cell(&self, coord: Coord) -> Result<Option<Cell>>;
     /// Raw records of a range.
-    fn raws<'a>(
-        &'a self,
+    fn raws(
+        &self,
         range: (Bound<&[u8]>, Bound<&[u8]>),
-    ) -> impl DoubleEndedIterator<Item = Result<(Id, Content)>> + 'a;
+    ) -> impl DoubleEndedIterator<Item = Result<(Id, Content)>>;
     /// Cells of a range.
-    fn cells_in<'a>(
-        &'a self,
+    fn cells_in(
+        &self,
         range: (Bound<PackedCoord>, Bound<PackedCoord>),
-    ) -> impl DoubleEndedIterator<Item = Result<(Id, Content)>> + 'a;
+    ) -> impl DoubleEndedIterator<Item = Result<(Id, Content)>>;
 }
 
 /// A raw record as the model names and holds it.
@@ -57,16 +57,16 @@ macro_rules! reads {
             fn cell(&self, coord: Coord) -> Result<Option<Cell>> {
                 self.get_cell(coord)
             }
-            fn raws<'a>(
-                &'a self,
+            fn raws(
+                &self,
                 range: (Bound<&[u8]>, Bound<&[u8]>),
-            ) -> impl DoubleEndedIterator<Item = Result<(Id, Content)>> + 'a {
+            ) -> impl DoubleEndedIterator<Item = Result<(Id, Content)>> {
                 self.scan::<&[u8]>(range).map(|item| item.map(|(key, value)| raw_item(&key, &value)))
             }
-            fn cells_in<'a>(
-                &'a self,
+            fn cells_in(
+                &self,
                 range: (Bound<PackedCoord>, Bound<PackedCoord>),
-            ) -> impl DoubleEndedIterator<Item = Result<(Id, Content)>> + 'a {
+            ) -> impl DoubleEndedIterator<Item = Result<(Id, Content)>> {
                 self.cells(range).map(|item| item.map(|(coord, cell)| cell_item(coord, cell)))
             }
         }
@@ -107,8 +107,7 @@ pub fn transaction(tx: &WriteTx, model: &Model, draft: &Draft, excuses: &Excuses
 }
 
 fn whole(view: &impl Reads, state: &[(&Id, &Content)], excuses: &Excuses) -> Check {
-    let (raws, cells) =
-        state.split_at(state.partition_point(|(id, _)| matches!(id, Id::Raw(_))));
+    let (raws, cells) = state.split_at(state.partition_point(|(id, _)| matches!(id, Id::Raw(_))));
     let every_raw = || view.raws((Bound::Unbounded, Bound::Unbounded));
     let every_cell = || view.cells_in((Bound::Unbounded, Bound::Unbounded));
     forwards("raw scan", every_raw(), raws, excuses)?;
@@ -123,12 +122,7 @@ fn whole(view: &impl Reads, state: &[(&Id, &Content)], excuses: &Excuses) -> Che
 ///
 /// # Errors
 /// When it is not what is expected, or at an error.
-pub fn point(
-    view: &impl Reads,
-    id: &Id,
-    expected: Option<&Content>,
-    excuses: &Excuses,
-) -> Check {
+pub fn point(view: &impl Reads, id: &Id, expected: Option<&Content>, excuses: &Excuses) -> Check {
     let right = match (id, expected) {
         (Id::Raw(key), expected) => {
             let found = excuses.take("get", view.raw(key))?;
@@ -250,7 +244,8 @@ pub fn raw_range(
     excuses: &Excuses,
 ) -> Check {
     let (from, to) = (range.0.0.as_slice(), range.1.0.as_slice());
-    let inside = |id: &Id| matches!(id, Id::Raw(key) if from <= key.as_slice() && key.as_slice() < to);
+    let inside =
+        |id: &Id| matches!(id, Id::Raw(key) if from <= key.as_slice() && key.as_slice() < to);
     let wanted: Vec<_> = model.state(view.seq()).filter(|(id, _)| inside(id)).collect();
     // A range that ends before it starts is empty, however the engine says so.
     let items = || view.raws((Bound::Included(from), Bound::Excluded(to.max(from))));
@@ -264,9 +259,8 @@ pub fn raw_range(
 pub fn prefix(view: &ReadTx, model: &Model, prefix: &Key, excuses: &Excuses) -> Check {
     let inside = |id: &Id| matches!(id, Id::Raw(key) if key.starts_with(&prefix.0));
     let wanted: Vec<_> = model.state(view.seq()).filter(|(id, _)| inside(id)).collect();
-    let items = || {
-        view.scan_prefix(&prefix.0).map(|item| item.map(|(key, value)| raw_item(&key, &value)))
-    };
+    let items =
+        || view.scan_prefix(&prefix.0).map(|item| item.map(|(key, value)| raw_item(&key, &value)));
     forwards("prefix scan", items(), &wanted, excuses)?;
     backwards("prefix scan", items(), &wanted, excuses)
 }
@@ -283,9 +277,8 @@ pub fn cell_range(
     excuses: &Excuses,
 ) -> Check {
     let (from, to) = if morton(range.0) <= morton(range.1) { range } else { (range.1, range.0) };
-    let inside = |id: &Id| {
-        matches!(id, Id::Cell(place, _) if (morton(from)..=morton(to)).contains(place))
-    };
+    let inside =
+        |id: &Id| matches!(id, Id::Cell(place, _) if (morton(from)..=morton(to)).contains(place));
     let wanted: Vec<_> = model.state(view.seq()).filter(|(id, _)| inside(id)).collect();
     let packed = (PackedCoord::from(from.coord()), PackedCoord::from(to.coord()));
     let items = || view.cells_in((Bound::Included(packed.0), Bound::Included(packed.1)));

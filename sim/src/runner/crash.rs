@@ -4,7 +4,7 @@ use hexxladb::vfs::sim::{CutProfile, Effect, Fault};
 
 use super::{World, panics};
 use crate::op::{Crash, CrashKind, Survivors};
-use crate::oracle::{Check, Failure};
+use crate::oracle::Failure;
 
 impl World {
     /// The process or the machine stops; what hung on the handle goes with it.
@@ -30,23 +30,20 @@ impl World {
     }
 
     /// Arms a fault; its operation is counted from here.
-    pub(super) fn arm(&mut self, fault: &Fault) -> Check {
+    pub(super) fn arm(&mut self, fault: &Fault) {
         self.armed = true;
         self.failing |= fault.effect == Effect::EioForever;
         self.disk.arm(Fault { at: self.disk.ops() + fault.at, ..fault.clone() });
-        Ok(())
     }
 
-    pub(super) fn heal(&mut self) -> Check {
+    pub(super) fn heal(&mut self) {
         self.disk.heal();
         self.failing = false;
         self.armed = false;
         self.stopped_clock = false;
-        Ok(())
     }
 
-    pub(super) fn free(&mut self, sectors: Option<u64>) -> Check {
+    pub(super) fn free(&mut self, sectors: Option<u64>) {
         self.disk.set_free_sectors(sectors);
-        Ok(())
     }
 }

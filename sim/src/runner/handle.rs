@@ -8,7 +8,9 @@ use hexxladb::{Db, Durability, Error, Options};
 
 use super::{PRIMARY, Session, World};
 use crate::op::{ClockMove, Open, Setup, Wrong};
-use crate::oracle::{Check, Kind, Stop, brief, checked, everything, fail, media_faults, same, sync_faults};
+use crate::oracle::{
+    Check, Kind, Stop, brief, checked, everything, fail, media_faults, same, sync_faults,
+};
 
 /// Options for a handle; the persisted ones only where the file may be new.
 fn options(setup: &Setup, open: Open, created: bool) -> Options {
@@ -25,12 +27,16 @@ fn options(setup: &Setup, open: Open, created: bool) -> Options {
     options.mvcc(setup.mvcc).page_size(setup.page_bytes).max_value_bytes(setup.max_value_bytes)
 }
 
+pub(super) fn open_on(disk: &SimVfs, options: Options) -> Result<Db, Error> {
+    Db::open_with(Arc::new(disk.clone()), PRIMARY, options)
+}
+
 /// Opens the database on a disk, for writing.
 ///
 /// # Errors
 /// The engine's.
 pub fn open_for(setup: &Setup, disk: &SimVfs, created: bool) -> Result<Db, Error> {
-    Db::open_with(Arc::new(disk.clone()), PRIMARY, options(setup, Open::default(), created))
+    open_on(disk, options(setup, Open::default(), created))
 }
 
 impl World {
@@ -38,16 +44,12 @@ impl World {
         options(&self.setup, open, self.bounds.created)
     }
 
-    pub(super) fn open_on(&self, disk: &SimVfs, options: Options) -> Result<Db, Error> {
-        Db::open_with(Arc::new(disk.clone()), PRIMARY, options)
-    }
-
     pub(super) fn open(&mut self, open: Open) -> Check {
         if self.session.is_some() || self.dead {
             return Ok(());
         }
         let untouched = open.read_only.then(|| self.disk.view_hash());
-        let opened = self.open_on(&self.disk, self.options(open));
+        let opened = open_on(&self.disk, self.options(open));
         if self.disk.crashed().is_some() {
             return Err(Stop::Excused);
         }
@@ -79,8 +81,7 @@ impl World {
     /// An open that failed.
     fn refused(&mut self, open: Open, error: &Error) -> Check {
         let excuses = self.excuses();
-        let missing =
-            matches!(error, Error::DatabaseMissing { .. } | Error::NotADatabase { .. });
+        let missing = matches!(error, Error::DatabaseMissing { .. } | Error::NotADatabase { .. });
         if open.read_only && missing && !self.bounds.created {
             return Ok(());
         }
@@ -145,7 +146,7 @@ impl World {
             Wrong::Mvcc => options.mvcc(!self.setup.mvcc),
             Wrong::PageSize => options.page_size(self.setup.page_bytes * 2),
         };
-        match self.open_on(&self.disk, options) {
+        match open_on(&self.disk, options) {
             Err(Error::OptionMismatch { .. } | Error::MigrationRequired { .. }) => Ok(()),
             Err(error) => Err(self.excuses().stop("open with a wrong option", &error)),
             Ok(_) => fail(Kind::Accepted, "open with a wrong option", wrong_name(wrong)),
@@ -156,7 +157,7 @@ impl World {
         let Some(session) = &self.session else { return Ok(()) };
         let (both_read, head) = (session.read_only && read_only, session.opened_at);
         let view = self.disk.view_hash();
-        let opened = self.open_on(&self.disk, self.options(Open { read_only, ..Open::default() }));
+        let opened = open_on(&self.disk, self.options(Open { read_only, ..Open::default() }));
         if self.disk.crashed().is_some() {
             return Err(Stop::Excused);
         }
@@ -202,7 +203,7 @@ impl World {
             // Nothing is promised, and nothing more can be asked of it.
             Ok(()) if refuse => {}
             Ok(()) => {
-                self.closed_answers(&session)?;
+                closed_answers(&session)?;
                 if !session.read_only {
                     self.bounds.show(self.model.head(), true);
                     self.closed = true;
@@ -211,7 +212,7 @@ impl World {
             Err(error) => {
                 self.session = Some(session);
                 let stop = excuses.stop("close", &error);
-                self.drop_session()?;
+                self.drop_session();
                 return Err(stop);
             }
         }
@@ -219,33 +220,9 @@ impl World {
         Ok(())
     }
 
-    /// What a closed handle must answer.
-    fn closed_answers(&self, session: &Session) -> Check {
-        let db = &session.db;
-        if let Err(error) = db.close() {
-            return fail(Kind::Error, "close of a closed handle", error.to_string());
-        }
-        let mut calls = vec![
-            ("view after close", db.view(|_| Ok::<_, Error>(())).err()),
-            ("begin_write after close", db.begin_write().err()),
-            ("snapshot after close", db.snapshot().err()),
-        ];
-        for (_, snapshot) in session.snapshots.values() {
-            calls.push(("snapshot of a closed database", snapshot.get(b"k").err()));
-        }
-        for (call, error) in calls {
-            if !matches!(error, Some(Error::DatabaseClosed)) {
-                let what = format!("{}, expected DatabaseClosed", brief(&error));
-                return fail(Kind::Accepted, call, what);
-            }
-        }
-        Ok(())
-    }
-
     /// The handle goes without a close; what hangs on it goes first.
-    pub(super) fn drop_session(&mut self) -> Check {
+    pub(super) fn drop_session(&mut self) {
         drop(self.session.take());
-        Ok(())
     }
 
     pub(super) fn sync(&mut self) -> Check {
@@ -287,7 +264,7 @@ impl World {
         checked(&session.db, &self.excuses())
     }
 
-    pub(super) fn move_clock(&mut self, clock: ClockMove) -> Check {
+    pub(super) fn move_clock(&mut self, clock: ClockMove) {
         match clock {
             ClockMove::Stop => {
                 self.stopped_clock = true;
@@ -300,8 +277,30 @@ impl World {
                 self.tally.fault(if nanos < 0 { "clock steps back" } else { "clock goes ahead" });
             }
         }
-        Ok(())
     }
+}
+
+/// What a closed handle must answer.
+fn closed_answers(session: &Session) -> Check {
+    let db = &session.db;
+    if let Err(error) = db.close() {
+        return fail(Kind::Error, "close of a closed handle", error.to_string());
+    }
+    let mut calls = vec![
+        ("view after close", db.view(|_| Ok::<_, Error>(())).err()),
+        ("begin_write after close", db.begin_write().err()),
+        ("snapshot after close", db.snapshot().err()),
+    ];
+    for (_, snapshot) in session.snapshots.values() {
+        calls.push(("snapshot of a closed database", snapshot.get(b"k").err()));
+    }
+    for (call, error) in calls {
+        if !matches!(error, Some(Error::DatabaseClosed)) {
+            let what = format!("{}, expected DatabaseClosed", brief(&error));
+            return fail(Kind::Accepted, call, what);
+        }
+    }
+    Ok(())
 }
 
 fn wrong_name(wrong: Wrong) -> &'static str {

@@ -5,28 +5,33 @@
 //! that follows an operation is given with it, because it may strike in its midst.
 
 mod crash;
+mod edit;
 mod handle;
+mod outcome;
 mod panics;
 mod read;
 mod settle;
 mod trial;
+mod view;
 mod write;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use hexxladb::vfs::Vfs;
-use hexxladb::vfs::sim::{Applied, CrashAt, CrashChoice, FaultKind, Fired, SimVfs};
+use hexxladb::vfs::sim::{Applied, CrashAt, CrashChoice, Fired, SimVfs};
 use hexxladb::{Db, PendingCommit, Snapshot, WriteTx};
 use sha2::{Digest, Sha256};
 
 use crate::model::{Draft, Model};
-use crate::op::{Crash, Op, Plan, Setup, Slot};
+use crate::op::{Crash, Op, Setup, Slot};
 use crate::oracle::{Bounds, Check, Excuses, Failure, Kind, Stop, sync_faults};
 
 pub use handle::open_for;
+pub use outcome::{Outcome, Tally, run};
 pub use panics::{caught, failure as panic_failure, quiet_panics};
 use trial::Stash;
+pub use view::{FileView, View};
 
 /// File operations that one step may take before it counts as a hang.
 const STEP_OPS: u64 = 400_000;
@@ -70,41 +75,8 @@ struct Session {
     base: Fired,
 }
 
-/// What a run did, for coverage.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    /// How often each operation was performed, by the first word of its text.
-    pub ops: BTreeMap<String, u64>,
-    /// How often each kind of fault fired.
-    pub faults: BTreeMap<&'static str, u64>,
-    /// Crashes.
-    pub crashes: u64,
-    /// Recoveries that followed a crash.
-    pub recoveries: u64,
-    /// Recoveries that fell back as the one exception for damaged media allows.
-    pub exceptions: u64,
-}
-
-impl Tally {
-    fn fault(&mut self, kind: &'static str) {
-        *self.faults.entry(kind).or_default() += 1;
-    }
-
-    /// Adds another run's.
-    pub fn merge(&mut self, other: &Self) {
-        for (op, count) in &other.ops {
-            *self.ops.entry(op.clone()).or_default() += count;
-        }
-        for (kind, count) in &other.faults {
-            *self.faults.entry(kind).or_default() += count;
-        }
-        self.crashes += other.crashes;
-        self.recoveries += other.recoveries;
-        self.exceptions += other.exceptions;
-    }
-}
-
 /// A database on a simulated disk, and the model of it.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub struct World {
     setup: Setup,
     disk: SimVfs,
@@ -260,7 +232,6 @@ impl World {
             Op::OpenWrong(wrong) => self.open_wrong(*wrong),
             Op::SecondOpen { read_only } => self.second_open(*read_only),
             Op::Close => self.close(),
-            Op::Drop => self.drop_session(),
             Op::Sync => self.sync(),
             Op::Checkpoint => self.checkpoint(),
             Op::Check => self.check(),
@@ -269,9 +240,7 @@ impl World {
             Op::Commit => self.commit(),
             Op::Pipeline(slot) => self.pipeline(*slot),
             Op::Wait(slot) => self.wait(*slot),
-            Op::Forget(slot) => self.forget(*slot),
             Op::Rollback => self.rollback(),
-            Op::Abandon => self.abandon(),
             Op::Update(end, edits) => self.update(*end, edits),
             Op::PutCells { from, count, batch, value } => {
                 self.put_cells(*from, *count, *batch, *value)
@@ -279,15 +248,29 @@ impl World {
             Op::Read(read) => self.read(read),
             Op::Snap(slot, seq) => self.snap(*slot, *seq),
             Op::ReadSnap(slot) => self.read_snap(*slot),
+            Op::Crash(crash) => Ok(self.crash(crash)?),
+            Op::Restore(slot, files) => self.restore(*slot, *files),
+            Op::Damage(damage) => self.damage(*damage),
+            _ => {
+                self.arrange(op);
+                Ok(())
+            }
+        }
+    }
+
+    /// Operations that nothing is to be said of.
+    fn arrange(&mut self, op: &Op) {
+        match op {
+            Op::Drop => self.drop_session(),
+            Op::Abandon => self.abandon(),
+            Op::Forget(slot) => self.forget(*slot),
             Op::DropSnap(slot) => self.drop_snap(*slot),
             Op::Clock(clock) => self.move_clock(*clock),
             Op::Fault(fault) => self.arm(fault),
             Op::Heal => self.heal(),
             Op::Free(sectors) => self.free(*sectors),
-            Op::Crash(crash) => Ok(self.crash(crash)?),
             Op::Stash(slot) => self.stash(*slot),
-            Op::Restore(slot, files) => self.restore(*slot, *files),
-            Op::Damage(damage) => self.damage(*damage),
+            _ => {}
         }
     }
 
@@ -355,166 +338,4 @@ impl Drop for World {
         let session = self.session.take();
         let _ = caught(move || drop(session));
     }
-}
-
-/// Where a run stands, for whoever draws its next operation.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// A handle is open.
-    pub open: bool,
-    /// It only reads.
-    pub read_only: bool,
-    /// A write transaction is open.
-    pub in_tx: bool,
-    /// Commits that were not waited for.
-    pub waiting: Vec<Slot>,
-    /// Snapshots that are held.
-    pub snapshots: Vec<Slot>,
-    /// Copies that were put aside.
-    pub stashes: Vec<Slot>,
-    /// The newest commit begun.
-    pub head: u64,
-    /// The wall clock.
-    pub clock_nanos: i64,
-    /// Faults have fired under this handle, so that it may refuse to write.
-    pub poisoned: bool,
-    /// Faults are armed or persist.
-    pub disturbed: bool,
-    /// Operations go on failing.
-    pub stuck: bool,
-    /// The database exists.
-    pub created: bool,
-    /// Length of the primary.
-    pub primary_bytes: u64,
-    /// Length of the log.
-    pub log_bytes: u64,
-    /// Both files by name, with lengths of at least 1.
-    pub files: Vec<(String, u64)>,
-    /// Size of what the disk writes atomically.
-    pub sector_bytes: u32,
-}
-
-impl World {
-    /// Where the run stands.
-    #[must_use]
-    pub fn view(&self) -> View {
-        let session = self.session.as_ref();
-        let keys = |slots: Option<Vec<Slot>>| slots.unwrap_or_default();
-        let stuck = self.failing || self.disk.free_sectors().is_some();
-        let len = |path| self.disk.read_file(path).map_or(0, |bytes| bytes.len() as u64);
-        let (primary_bytes, log_bytes) = (len(&self.primary), len(&self.log));
-        let name = |path: &PathBuf| path.to_string_lossy().into_owned();
-        View {
-            open: session.is_some(),
-            read_only: session.is_some_and(|session| session.read_only),
-            in_tx: session.is_some_and(|session| session.tx.is_some()),
-            waiting: keys(session.map(|session| session.waiting.keys().copied().collect())),
-            snapshots: keys(session.map(|session| session.snapshots.keys().copied().collect())),
-            stashes: self.stashes.keys().copied().collect(),
-            head: self.model.head(),
-            clock_nanos: self.clock_nanos(),
-            poisoned: session.is_some_and(|session| session.unknown || self.excuses().poisoned()),
-            disturbed: self.armed,
-            stuck,
-            created: self.bounds.created,
-            primary_bytes,
-            log_bytes,
-            files: vec![
-                (name(&self.primary), primary_bytes.max(1)),
-                (name(&self.log), log_bytes.max(1)),
-            ],
-            sector_bytes: self.setup.sector_bytes,
-        }
-    }
-
-    /// Ends the run.
-    #[must_use]
-    pub fn outcome(&self, failure: Option<(usize, Failure)>) -> Outcome {
-        let mut tally = self.tally.clone();
-        for (kind, count) in self.disk.fired().iter() {
-            *tally.faults.entry(fault_name(kind)).or_default() += count;
-        }
-        Outcome { failure, hash: self.hash(), tally, cuts: self.cuts.clone(), trace: Vec::new() }
-    }
-}
-
-/// What reports call a kind of fault.
-fn fault_name(kind: FaultKind) -> &'static str {
-    match kind {
-        FaultKind::Eio => "input/output error",
-        FaultKind::EioForever => "input/output error for good",
-        FaultKind::SyncKeep => "failed sync, cache kept",
-        FaultKind::SyncRevert => "failed sync, cache reverted",
-        FaultKind::Short => "short read or write",
-        FaultKind::Interrupted => "interruption",
-        FaultKind::SpaceOut => "space limit",
-        FaultKind::SpaceBack => "space limit lifted",
-        FaultKind::Rot => "rot",
-        FaultKind::Lost => "lost write",
-        FaultKind::Misdirected => "misdirected write",
-        FaultKind::Stale => "stale read",
-        FaultKind::ClockStop => "clock stopped by a fault",
-        FaultKind::ClockRun => "clock set going by a fault",
-        FaultKind::ClockStep => "clock moved by a fault",
-        FaultKind::NoSpace => "no space",
-        FaultKind::LockRefused => "lock refused",
-        FaultKind::Kill => "process kill",
-        FaultKind::PowerCut => "power cut",
-        FaultKind::Garbage => "power cut with garbage",
-        FaultKind::KillThenCut => "kill, then power cut",
-        FaultKind::Edit => "file edited",
-    }
-}
-
-/// How a run ended.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// What was broken, and at which operation of the plan (its count at the end).
-    pub failure: Option<(usize, Failure)>,
-    /// Hash of all that happened.
-    pub hash: u128,
-    /// What was done.
-    pub tally: Tally,
-    /// What each power cut left that drew it at random, in order.
-    pub cuts: Vec<CrashChoice>,
-    /// Operations, file operations and faults side by side, when asked for.
-    pub trace: Vec<String>,
-}
-
-/// Runs a plan to its end or its first failure, then lets the world settle.
-#[must_use]
-pub fn run(plan: &Plan, trace: bool) -> Outcome {
-    let mut world = World::new(plan.setup);
-    world.disk.set_trace(trace);
-    let mut lines = Vec::new();
-    let mut failure = None;
-    let mut index = 0;
-    while index < plan.ops.len() {
-        let op = &plan.ops[index];
-        let crash = match plan.ops.get(index + 1) {
-            Some(Op::Crash(crash)) if crash.at.is_some() => Some(crash),
-            _ => None,
-        };
-        let result = world.step(op, crash);
-        if trace {
-            lines.push(format!("{op}"));
-            lines.extend(world.disk.take_trace().into_iter().map(|line| format!("    {line}")));
-            if let Some(crash) = crash {
-                lines.push(format!("{}", Op::Crash(crash.clone())));
-            }
-        }
-        if let Err(broken) = result {
-            failure = Some((index, broken));
-            break;
-        }
-        index += 1 + usize::from(crash.is_some());
-    }
-    if failure.is_none() {
-        failure = world.settle().err().map(|broken| (plan.ops.len(), broken));
-        if trace {
-            lines.push("(settle)".to_owned());
-            lines.extend(world.disk.take_trace().into_iter().map(|line| format!("    {line}")));
-        }
-    }
-    Outcome { trace: lines, ..world.outcome(failure) }
 }

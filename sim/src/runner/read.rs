@@ -80,9 +80,7 @@ impl World {
             _ if !model.mvcc() => version_one(&db),
             Read::At(seq) => self.read_at(&db, *seq, head, &excuses),
             Read::Time(nanos) => self.read_time(&db, *nanos, head, &excuses),
-            Read::History(key) => {
-                histories(&db, model, &Id::Raw(key.0.clone()), head, &excuses)
-            }
+            Read::History(key) => histories(&db, model, &Id::Raw(key.0.clone()), head, &excuses),
             Read::HistoryCell(pos) => histories(&db, model, &Id::cell(*pos), head, &excuses),
             Read::Stats => counters(&db, model, head, &excuses),
         }
@@ -159,10 +157,9 @@ impl World {
         snapshot(held, &self.model, *seq, &excuses)
     }
 
-    pub(super) fn drop_snap(&mut self, slot: Slot) -> Check {
+    pub(super) fn drop_snap(&mut self, slot: Slot) {
         if let Some(session) = &mut self.session {
             drop(session.snapshots.remove(&slot));
         }
-        Ok(())
     }
 }

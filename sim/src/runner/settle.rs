@@ -1,5 +1,7 @@
 //! The end of every run: faults stop, and then work completes, is kept, and the database closes.
 
+use hexxladb::vfs::sim::CrashChoice;
+
 use super::World;
 use crate::op::{Crash, CrashKind, Edit, End, Key, Op, Open, Read, Survivors, Value};
 use crate::oracle::{Failure, Kind};
@@ -20,7 +22,7 @@ impl World {
         let cut = Crash {
             kind: CrashKind::Cut,
             at: None,
-            survivors: Survivors::These(Default::default()),
+            survivors: Survivors::These(CrashChoice::default()),
         };
         let rounds: [&[Op]; 3] = [
             // Reopened at once: the same state again.

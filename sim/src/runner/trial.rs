@@ -7,11 +7,12 @@
 
 use std::path::Path;
 
+use hexxladb::Db;
 use hexxladb::vfs::sim::SimVfs;
 use hexxladb::vfs::{FileExt, OpenMode, Vfs};
-use hexxladb::Db;
 
 use super::World;
+use super::handle::open_on;
 use crate::model::Model;
 use crate::op::{Damage, Files, Open, Slot};
 use crate::oracle::{Bounds, Check, Excuses, Kind, Stop, checked, everything, fail};
@@ -73,7 +74,7 @@ impl World {
         }
     }
 
-    pub(super) fn stash(&mut self, slot: Slot) -> Check {
+    pub(super) fn stash(&mut self, slot: Slot) {
         let copy = self.copy();
         if self.stashes.is_empty() {
             let primary = self.disk.read_file(&self.primary).unwrap_or_default();
@@ -81,7 +82,6 @@ impl World {
             self.header_shown = 0;
         }
         self.stashes.insert(slot, copy);
-        Ok(())
     }
 
     /// A new disk with these files.
@@ -212,7 +212,7 @@ impl World {
         let excuses = Excuses { media: legal.refuse, ..Excuses::default() };
         let mut fell_back = false;
         for _ in 0..2 {
-            let opened = self.open_on(disk, self.options(Open::default()));
+            let opened = open_on(disk, self.options(Open::default()));
             let db = match opened {
                 Ok(db) => db,
                 Err(error) if legal.refuse && excuses.cover(&error) => return Ok(fell_back),
