@@ -151,12 +151,14 @@ impl Core {
         let roots = write_root_pages(&self.pager, &catalog, root.frame(), old)?;
         self.pager.file.sync_data().map_err(|error| WriteError::Failed(error.into()))?;
         self.write_header(|next| {
+            next.page_count = roots.page_count;
             next.catalog = roots.catalog;
             next.free_list = roots.free_list;
             next.head_seq = root.seq;
             next.head_time = root.time;
             next.head_hash = root.hash;
             next.retired = root.place;
+            next.durable = reached;
         })
         .map_err(WriteError::Failed)?;
         lock(&self.checkpoints.shared).root_pages = roots.pages;

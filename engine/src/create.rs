@@ -1,27 +1,31 @@
 //! Creating a database: an empty tree under two clean headers. The log comes with the first write.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hexxladb_vfs::{File, FileExt, OpenMode, Vfs};
+use hexxladb_vfs::{File, FileExt, LockKind, LockOutcome, OpenMode, Vfs};
 
 use crate::btree::Tree;
 use crate::error::{Error, Result};
-use crate::format::header::{Header, Retired, SLOT_BYTES, State, first_page};
-use crate::ids::{Identity, PageNo};
+use crate::format::header::{Header, Retired, State, first_page};
+use crate::ids::{FrameNo, Identity};
 use crate::options::{DEFAULT_MAX_VALUE_BYTES, DEFAULT_PAGE_SIZE, Options};
 use crate::pager::{Node, Owner, Pager, Slot, Space, write_root_pages};
 use crate::probe::{self, Probe};
-use crate::sync::lock;
 use crate::timeline::Root;
 use crate::wal::{LogFile, parent_of, wal_path};
 
 /// The header generation with which a creation ends.
 pub(crate) const LAST_GENERATION: u64 = 2;
 
+/// Whether there is nothing at `path` yet: no file, or an empty one.
+pub(crate) fn is_unborn(vfs: &dyn Vfs, path: &Path) -> Result<bool> {
+    Ok(!vfs.exists(path)? || vfs.open(path, OpenMode::Read)?.is_empty()?)
+}
+
 /// Refuses to begin a database where one was asked not to, or where a log with frames lies beside
 /// an empty primary: that is a lost primary, not a new one.
-pub(crate) fn refuse_or_allow(vfs: &dyn Vfs, path: &Path, options: &Options) -> Result<()> {
+fn refuse_or_allow(vfs: &dyn Vfs, path: &Path, options: &Options) -> Result<()> {
     if options.read_only || !options.create_if_missing {
         return Err(Error::DatabaseMissing { path: path.to_path_buf() });
     }
@@ -36,17 +40,37 @@ pub(crate) fn refuse_or_allow(vfs: &dyn Vfs, path: &Path, options: &Options) -> 
     Ok(())
 }
 
-/// Writes an empty database into the locked primary.
+/// Writes an empty database under a temporary name and gives it its own when it is durable, so
+/// that a primary is never seen half made. `None` when somebody else was faster.
 pub(crate) fn create(
     vfs: &dyn Vfs,
     path: &Path,
-    file: &Arc<dyn File>,
     options: &Options,
-) -> Result<Header> {
+) -> Result<Option<(Arc<dyn File>, Header)>> {
+    refuse_or_allow(vfs, path, options)?;
+    let mut name = path.as_os_str().to_owned();
+    name.push("-new");
+    let new_path = PathBuf::from(name);
+    let file = vfs.open(&new_path, OpenMode::Create)?;
+    if let LockOutcome::Held { holder } = file.try_lock(LockKind::Exclusive)? {
+        return Err(Error::DatabaseLocked { path: path.to_path_buf(), holder });
+    }
+    // Between opening and locking, the file may have become the primary.
+    if !is_unborn(vfs, path)? || !vfs.exists(&new_path)? {
+        return Ok(None);
+    }
     if !file.is_empty()? {
         probe::hit(Probe::UnfinishedCreate);
         file.set_len(0)?;
     }
+    let header = write_empty(vfs, &file, options)?;
+    vfs.rename(&new_path, path)?;
+    vfs.sync_dir(parent_of(path))?;
+    Ok(Some((file, header)))
+}
+
+/// Writes an empty database and syncs it.
+fn write_empty(vfs: &dyn Vfs, file: &Arc<dyn File>, options: &Options) -> Result<Header> {
     let page_size = options.page_size.unwrap_or(DEFAULT_PAGE_SIZE);
     let space = Space::new(first_page(page_size as usize), Vec::new(), true);
     let pager = Pager::new(Arc::clone(file), page_size as usize, options.cache_bytes, space, false);
@@ -56,9 +80,9 @@ pub(crate) fn create(
     };
     let root = Root::empty(leaf(), leaf());
     root.write_out(&pager, Owner::Checkpoint)?;
-    let catalog = root
-        .catalog()
-        .ok_or_else(|| Error::corrupt(path, 0, "a tree was not written before its catalogue"))?;
+    let catalog = root.catalog().ok_or_else(|| {
+        Error::corrupt(file.path(), 0, "a tree was not written before its catalogue")
+    })?;
     let roots = write_root_pages(&pager, &catalog, root.frame(), Vec::new())?;
     let mut header = Header {
         version: if options.mvcc.unwrap_or(true) { 2 } else { 1 },
@@ -71,7 +95,7 @@ pub(crate) fn create(
         history: new_identity(vfs)?,
         file: new_identity(vfs)?,
         created: vfs.clock().wall_nanos(),
-        page_count: lock(&pager.space).end(),
+        page_count: roots.page_count,
         catalog: roots.catalog,
         free_list: roots.free_list,
         head_seq: 0,
@@ -79,18 +103,13 @@ pub(crate) fn create(
         head_hash: root.hash,
         retired: Retired::default(),
         segment_bytes: options.wal_segment_bytes,
+        durable: FrameNo(0),
     };
-    debug_assert!(header.catalog.0 > PageNo::NONE);
-    file.sync_all()?;
-    // The first header is durable before the second is begun: so creation that did not come to
-    // its end is told from damage.
     for generation in 1..=LAST_GENERATION {
         header.generation = generation;
-        let slot: [u8; SLOT_BYTES] = header.encode().try_into().unwrap_or([0; SLOT_BYTES]);
-        file.write_all_at(header.slot_offset(), &slot)?;
-        file.sync_all()?;
+        file.write_all_at(header.slot_offset(), &header.encode())?;
     }
-    vfs.sync_dir(parent_of(path))?;
+    file.sync_all()?;
     Ok(header)
 }
 

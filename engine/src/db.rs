@@ -28,9 +28,19 @@ use crate::wal::Wal;
 ///
 /// Dropping the last clone releases the file without a checkpoint: the next open replays the
 /// log. [`Db::close`] leaves a checkpointed file instead.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Db {
     core: Arc<Core>,
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let head = self.core.group.load().seq;
+        f.debug_struct("Db")
+            .field("path", &self.core.path)
+            .field("head", &head)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Db {

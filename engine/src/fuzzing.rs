@@ -19,7 +19,7 @@ pub use frames::{log_frames, redo};
 pub use open::open;
 pub use operations::{OP_BYTES, OP_KINDS, ops};
 pub use pages::{header, page};
-pub use reading::{Outcome, Truth, TruthCommit, compare, read_blind};
+pub use reading::{Oracle, Outcome, Truth, TruthCommit, compare, read_blind};
 pub use records::records;
 pub use reseal::{reseal_log, reseal_primary};
 pub use sample::{LOG, PRIMARY, Sample, Shape, sample, small_options};

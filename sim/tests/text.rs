@@ -25,8 +25,8 @@ fn view(bits: u64) -> View {
         disturbed: bit(9),
         stuck: bit(10) && bit(11),
         created: bit(12),
-        primary: FileView::new("/db/main", &[7; 40_000]),
-        log: FileView::new("/db/main-wal", &[7; 16_384]),
+        primary: FileView::new("/db/main", &vec![7; 40_000]),
+        log: FileView::new("/db/main-wal", &vec![7; 16_384]),
         sector_bytes: 512,
     }
 }

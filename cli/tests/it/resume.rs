@@ -9,7 +9,7 @@ use crate::program::{Place, args, program, run, wait};
 
 /// Runs `command` again and again, killed later and later, until it ends by itself. Returns how
 /// often it was killed.
-fn killed_until_done(command: impl Fn() -> Command, first: Duration, step: Duration) -> u32 {
+fn killed_until_done(command: impl Fn() -> Command, first: Duration) -> u32 {
     let mut delay = first;
     let mut kills = 0;
     loop {
@@ -26,7 +26,7 @@ fn killed_until_done(command: impl Fn() -> Command, first: Duration, step: Durat
             return kills;
         }
         assert_eq!(answer.code, -1, "{answer:?}");
-        delay += step;
+        delay = delay.mul_f64(1.3);
     }
 }
 
@@ -34,21 +34,20 @@ fn killed_until_done(command: impl Fn() -> Command, first: Duration, step: Durat
 fn a_killed_import_goes_on_exactly() {
     let place = Place::new();
     let (repo, whole) = (place.path("r.git"), place.path("whole.db"));
-    make_repository(&repo, 400, 41, Hash::Sha1).unwrap();
+    make_repository(&repo, 300, 41, Hash::Sha1).unwrap();
     run(args!["git", "import", &repo, &whole]).ok();
     let answers = |db: &std::path::Path| {
         [args!["log", db, "--json"], args!["dump", db, "--json"]].map(|a| run(a).ok().stdout)
     };
     let wanted = answers(&whole);
-    for round in 0..3 {
+    for round in 0..2 {
         let db = place.path(&format!("killed-{round}.db"));
         let import = || {
             let mut command = program();
             command.args(args!["git", "import", &repo, &db]);
             command
         };
-        let first = Duration::from_millis(4 + 5 * round);
-        let kills = killed_until_done(import, first, Duration::from_millis(11));
+        let kills = killed_until_done(import, Duration::from_millis(8 + 3 * round));
         assert!(kills >= 3, "only {kills} kills");
         run(args!["check", &db]).ok();
         run(args!["git", "verify", &repo, &db]).ok();
@@ -66,7 +65,7 @@ fn a_killed_demo_goes_on() {
         command.args(args!["demo", "--repo", &repo, "--db", &db]);
         command
     };
-    let kills = killed_until_done(demo, Duration::from_millis(10), Duration::from_millis(40));
+    let kills = killed_until_done(demo, Duration::from_millis(15));
     assert!(kills >= 2, "only {kills} kills");
     run(args!["git", "verify", &repo, &db]).ok();
     assert_eq!(run(args!["git", "log", &db]).ok().text().lines().count(), 150);

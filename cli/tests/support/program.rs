@@ -116,7 +116,7 @@ pub(crate) fn wait(child: Child) -> Answer {
     let mut child = child;
     let started = Instant::now();
     while child.try_wait().expect("a child to wait for").is_none() {
-        if started.elapsed() > Duration::from_secs(30) {
+        if started.elapsed() > Duration::from_mins(2) {
             let _ = child.kill();
             panic!("the program does not end");
         }

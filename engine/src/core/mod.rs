@@ -34,7 +34,6 @@ pub(crate) struct Seat {
 }
 
 /// An open database.
-#[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) vfs: Arc<dyn Vfs>,
     pub(crate) path: PathBuf,
@@ -161,6 +160,8 @@ impl Core {
                 if owner == me {
                     return Err(Error::NestedWrite);
                 }
+                // One who closes has the seat and waits for the reads, this thread's perhaps.
+                self.check_open()?;
                 seat = wait(&self.seat_free, seat);
             }
             self.check_open()?;
@@ -282,7 +283,6 @@ impl Core {
         let mut current = lock(&self.header);
         let mut next = current.clone();
         next.generation += 1;
-        next.page_count = lock(&self.pager.space).end();
         change(&mut next);
         let file = &self.pager.file;
         file.write_all_at(next.slot_offset(), &next.encode())
@@ -310,6 +310,7 @@ impl Core {
             next.incarnation = stamp.incarnation;
             next.epoch = stamp.epoch;
             next.retired = place;
+            next.durable = place.frame;
         })?;
         wal.header_durable(lock(&self.header).generation, place.frame);
         let old = self.base();

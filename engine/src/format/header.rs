@@ -21,7 +21,8 @@
 //!  168  head         sequence u64, time i64, history hash 16 B
 //!  200  retired      frame u64, crc32 u32, slot u32, offset u32 of the last retired frame
 //!  220  segment      u32   bytes of a log segment
-//!  224  …            reserved for the wrapped key (512 B) and the changelog (256 B), zero
+//!  224  durable      u64   the highest log frame known durable when the header was written
+//!  232  …            reserved for the wrapped key (512 B) and the changelog (256 B), zero
 //! 4092  crc32        u32   over everything before
 //! ```
 
@@ -84,6 +85,7 @@ pub(crate) struct Header {
     pub(crate) head_hash: HistoryHash,
     pub(crate) retired: Retired,
     pub(crate) segment_bytes: u32,
+    pub(crate) durable: FrameNo,
 }
 
 /// Why a slot does not count.
@@ -133,6 +135,7 @@ impl Header {
         {
             out.extend_from_slice(&number.to_le_bytes());
         }
+        out.extend_from_slice(&self.durable.0.to_le_bytes());
         out.resize(SLOT_BYTES, 0);
         let crc = crc32fast::hash(&out[..CRC]);
         put(&mut out, CRC, &crc.to_le_bytes());
@@ -208,6 +211,7 @@ impl Header {
                 offset: reader.u32()?,
             },
             segment_bytes: reader.u32()?,
+            durable: FrameNo(reader.u64()?),
         })
     }
 
@@ -259,6 +263,7 @@ pub(crate) mod tests {
             head_hash: [5; 16],
             retired: Retired { frame: FrameNo(14), crc: 15, slot: 2, offset: 4096 },
             segment_bytes: 1 << 20,
+            durable: FrameNo(16),
         }
     }
 

@@ -57,6 +57,9 @@ pub(crate) fn first_change(
 ) -> FormatResult<Option<(Change<'_>, usize)>> {
     let Some((&op, rest)) = stream.split_first() else { return Ok(None) };
     let Some((key, key_bytes)) = sized(rest, bounds.max_key_bytes)? else { return Ok(None) };
+    if key.is_empty() {
+        return Err("an empty key in a redo stream".into());
+    }
     match op {
         DELETE => Ok(Some((Change::Delete { key }, 1 + key_bytes))),
         PUT => {
@@ -142,6 +145,7 @@ mod tests {
         push_varint(&mut stream, u64::MAX);
         assert!(first_change(&stream, BOUNDS).is_err());
         assert!(first_change(&[9, 0], BOUNDS).is_err());
+        assert!(first_change(&[PUT, 0, 0], BOUNDS).is_err());
         assert!(
             first_change(
                 &[PUT, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],

@@ -126,7 +126,7 @@ fn never_wrong(sample: &Sample, primary: &[u8], log: &[u8]) {
     let vfs = disk(primary, log);
     let Ok(db) = Db::open_with(Arc::new(vfs), PRIMARY, small_options()) else { return };
     let fresh = primary.is_empty();
-    if let Err(wrong) = compare(&db, &sample.truth) {
+    if let Err(wrong) = compare(&db, &sample.oracle) {
         assert!(fresh, "{wrong}");
     }
 }

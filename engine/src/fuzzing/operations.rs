@@ -10,14 +10,13 @@ use std::sync::Arc;
 use hexxladb_vfs::sim::{CutProfile, SimVfs};
 
 use super::bytes::Input;
-use super::reading::{Truth, TruthCommit, compare};
+use super::reading::{Oracle, Truth, TruthCommit, compare};
 use super::sample::{PRIMARY, small_options};
 use crate::db::Db;
 use crate::error::Error;
 use crate::lattice::Coord;
 use crate::options::Options;
 use crate::record::Cell;
-use crate::time::Timestamp;
 use crate::tx::WriteTx;
 
 /// Bytes of one operation.
@@ -67,7 +66,7 @@ impl Run {
             .checkpoint_wal_bytes(32 << 10);
         let db = open(&vfs, &options);
         let truth = Truth::new(mvcc);
-        Self { vfs, options, db, tx: None, state: empty(), touched: false, truth }
+        Self { vfs, options, db, tx: None, state: TruthCommit::empty(), touched: false, truth }
     }
 
     fn operation(&mut self, op: [u8; OP_BYTES]) {
@@ -169,7 +168,7 @@ impl Run {
     }
 
     fn forget(&mut self) {
-        self.state = self.truth.commits.last().cloned().unwrap_or_else(empty);
+        self.state = self.truth.commits.last().cloned().unwrap_or_else(TruthCommit::empty);
         self.touched = false;
     }
 
@@ -198,7 +197,7 @@ impl Run {
     }
 
     fn compare(&self) {
-        let outcome = compare(&self.db, &self.truth).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let outcome = compare(&self.db, &Oracle::new(self.truth.clone())).unwrap_or_else(|wrong| panic!("{wrong}"));
         assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
         assert_eq!(outcome.head, self.truth.commits.len() as u64, "acknowledged commits are kept");
         let report = self.db.check().expect("a check");
@@ -208,11 +207,6 @@ impl Run {
 
 fn open(vfs: &SimVfs, options: &Options) -> Db {
     Db::open_with(Arc::new(vfs.clone()), PRIMARY, options.clone()).expect("it opens")
-}
-
-fn empty() -> TruthCommit {
-    let (time, hash) = (Timestamp::MIN, [0; 16]);
-    TruthCommit { raw: BTreeMap::new(), cells: BTreeMap::new(), note: None, time, hash }
 }
 
 fn as_slices(map: &BTreeMap<Vec<u8>, Vec<u8>>) -> impl Iterator<Item = (&[u8], &[u8])> {

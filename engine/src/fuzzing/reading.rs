@@ -5,12 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::bytes::Bytes;
 use crate::db::Db;
 use crate::error::{Error, Result};
-use crate::history::{Record, RecordId};
-use crate::lattice::PackedCoord;
+use crate::history::{Record, RecordId, Version};
+use crate::lattice::{Coord, PackedCoord};
 use crate::record::Cell;
 use crate::time::Timestamp;
+use crate::timeline::Commit;
 use crate::tx::ReadTx;
 
 /// What a database must hold.
@@ -51,18 +53,69 @@ impl Truth {
     pub fn new(mvcc: bool) -> Self {
         Self { mvcc, commits: Vec::new() }
     }
+}
 
-    fn state(&self, seq: u64) -> TruthCommit {
-        match seq.checked_sub(1) {
-            Some(index) => self.commits[index as usize].clone(),
-            None => TruthCommit {
-                raw: BTreeMap::new(),
-                cells: BTreeMap::new(),
-                note: None,
-                time: Timestamp::MIN,
-                hash: [0; 16],
-            },
-        }
+impl TruthCommit {
+    /// What holds before the first commit.
+    pub fn empty() -> Self {
+        let (raw, cells) = (BTreeMap::new(), BTreeMap::new());
+        Self { raw, cells, note: None, time: Timestamp::MIN, hash: [0; 16] }
+    }
+}
+
+/// A version of a record: commit, time, and the record unless it was deleted.
+type KnownVersion = (u64, Timestamp, Option<Record>);
+
+/// A truth and what follows from it, worked out once for many comparisons.
+#[derive(Debug)]
+pub struct Oracle {
+    truth: Truth,
+    empty: TruthCommit,
+    /// Every name that was ever in use, and one that never was.
+    keys: BTreeSet<Vec<u8>>,
+    cells: BTreeSet<PackedCoord>,
+    /// Versions of each of them, oldest first.
+    histories: Vec<(RecordId, Vec<KnownVersion>)>,
+}
+
+impl Oracle {
+    /// What must be read where `truth` holds.
+    pub fn new(truth: Truth) -> Self {
+        let keys = truth.commits.iter().flat_map(|commit| commit.raw.keys().cloned());
+        let cells = truth.commits.iter().flat_map(|commit| commit.cells.keys().copied());
+        let keys = keys.chain([b"never".to_vec()]).collect();
+        let cells = cells.collect();
+        let empty = TruthCommit::empty();
+        let mut oracle = Self { truth, empty, keys, cells, histories: Vec::new() };
+        oracle.histories = oracle.work_out_histories();
+        oracle
+    }
+
+    /// The number of commits.
+    pub fn head(&self) -> u64 {
+        self.truth.commits.len() as u64
+    }
+
+    fn state(&self, seq: u64) -> &TruthCommit {
+        seq.checked_sub(1).map_or(&self.empty, |index| &self.truth.commits[index as usize])
+    }
+
+    fn work_out_histories(&self) -> Vec<(RecordId, Vec<KnownVersion>)> {
+        let versions = |record: &dyn Fn(&TruthCommit) -> Option<Record>| {
+            let changed = |seq: &u64| record(self.state(seq - 1)) != record(self.state(*seq));
+            let version = |seq| (seq, self.state(seq).time, record(self.state(seq)));
+            (1..=self.head()).filter(changed).map(version).collect()
+        };
+        let raw = self.keys.iter().map(|key| {
+            let record =
+                |state: &TruthCommit| state.raw.get(key).map(|v| Record::Raw(v.clone().into()));
+            (RecordId::Raw(key.clone()), versions(&record))
+        });
+        let cells = self.cells.iter().map(|at| {
+            let record = |state: &TruthCommit| state.cells.get(at).cloned().map(Record::Cell);
+            (RecordId::Cell(at.unpack()), versions(&record))
+        });
+        raw.chain(cells).collect()
     }
 }
 
@@ -74,30 +127,32 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn is<T: PartialEq + std::fmt::Debug>(
+    fn is<T: std::fmt::Debug, U: std::fmt::Debug + ?Sized>(
         &mut self,
         what: impl FnOnce() -> String,
         answer: Result<T>,
-        truth: &T,
+        truth: &U,
+        same: impl FnOnce(&T, &U) -> bool,
     ) {
         match answer {
-            Ok(answer) if answer == *truth => {}
+            Ok(answer) if same(&answer, truth) => {}
             Ok(answer) => self.blame(|| format!("{}: {answer:?}, not {truth:?}", what())),
             Err(error) => self.errors.push(error),
         }
     }
 
     /// Items that must be the truth's, in its order; after an error nothing more may come.
-    fn items<T: PartialEq<U> + std::fmt::Debug, U: std::fmt::Debug>(
+    fn items<T: std::fmt::Debug, U: std::fmt::Debug>(
         &mut self,
         what: impl FnOnce() -> String,
         mut answers: impl Iterator<Item = Result<T>>,
         mut truth: impl Iterator<Item = U>,
+        same: impl Fn(&T, &U) -> bool,
     ) {
         loop {
             match (answers.next(), truth.next()) {
                 (None, None) => return,
-                (Some(Ok(answer)), Some(truth)) if answer == truth => {}
+                (Some(Ok(answer)), Some(truth)) if same(&answer, &truth) => {}
                 (Some(Err(error)), _) => {
                     self.errors.push(error);
                     if answers.next().is_some() {
@@ -121,38 +176,35 @@ impl Verdict {
 ///
 /// # Errors
 /// What is wrong, where an answer is not the truth of the head that was found.
-pub fn compare(db: &Db, truth: &Truth) -> std::result::Result<Outcome, String> {
+pub fn compare(db: &Db, oracle: &Oracle) -> std::result::Result<Outcome, String> {
     let head = db.head().map_err(|error| error.to_string())?;
-    if head > truth.commits.len() as u64 {
-        return Err(format!("head is {head}, of {} commits", truth.commits.len()));
+    if head > oracle.head() {
+        return Err(format!("head is {head}, of {} commits", oracle.head()));
     }
     let mut verdict = Verdict::default();
-    if (db.format_version() == 2) != truth.mvcc {
+    let mvcc = oracle.truth.mvcc;
+    if (db.format_version() == 2) != mvcc {
         verdict.blame(|| format!("format v{}", db.format_version()));
     }
-    timeline(db, truth, head, &mut verdict);
-    let known = Known::of(truth);
-    if truth.mvcc {
+    timeline(db, oracle, head, &mut verdict);
+    if mvcc {
         for seq in 0..=head {
-            let read = |tx: &ReadTx| {
-                snapshot(tx, &truth.state(seq), &known, &mut verdict);
-                Ok(())
-            };
-            if let Err(error) = db.view_at::<(), Error>(seq, read) {
-                verdict.errors.push(error);
-            }
+            let read = db.view_at(seq, |tx| {
+                snapshot(tx, oracle, seq, &mut verdict);
+                Ok::<(), Error>(())
+            });
+            verdict.errors.extend(read.err());
         }
-        histories(db, truth, head, &known, &mut verdict);
+        histories(db, oracle, head, &mut verdict);
         if !matches!(db.snapshot_at(head + 1), Err(Error::ReadSeqFuture { .. })) {
             verdict.blame(|| "there is a snapshot after the newest one".into());
         }
-    }
-    let newest = |tx: &ReadTx| {
-        snapshot(tx, &truth.state(head), &known, &mut verdict);
-        Ok(())
-    };
-    if let Err(error) = db.view::<(), Error>(newest) {
-        verdict.errors.push(error);
+    } else {
+        let read = db.view(|tx| {
+            snapshot(tx, oracle, head, &mut verdict);
+            Ok::<(), Error>(())
+        });
+        verdict.errors.extend(read.err());
     }
     match verdict.wrong {
         Some(wrong) => Err(wrong),
@@ -160,97 +212,73 @@ pub fn compare(db: &Db, truth: &Truth) -> std::result::Result<Outcome, String> {
     }
 }
 
-/// Every name that was ever in use.
-struct Known {
-    keys: BTreeSet<Vec<u8>>,
-    cells: BTreeSet<PackedCoord>,
-}
-
-impl Known {
-    fn of(truth: &Truth) -> Self {
-        let keys = truth.commits.iter().flat_map(|commit| commit.raw.keys().cloned());
-        let cells = truth.commits.iter().flat_map(|commit| commit.cells.keys().copied());
-        Self { keys: keys.chain([b"never".to_vec()]).collect(), cells: cells.collect() }
-    }
-}
-
-fn timeline(db: &Db, truth: &Truth, head: u64, verdict: &mut Verdict) {
-    let rows = || {
-        let commits = truth.commits[..head as usize].iter().enumerate();
-        commits.map(|(index, c)| (index as u64 + 1, c.time, c.note.clone(), c.hash))
+fn timeline(db: &Db, oracle: &Oracle, head: u64, verdict: &mut Verdict) {
+    let commits = &oracle.truth.commits[..head as usize];
+    let rows = || commits.iter().enumerate();
+    let same = |found: &Commit, (index, commit): &(usize, &TruthCommit)| {
+        found.seq == *index as u64 + 1
+            && (found.time, &found.note, found.history_hash)
+                == (commit.time, &commit.note, commit.hash)
     };
     match (db.commits(..), db.commits(..)) {
         (Ok(forward), Ok(back)) => {
-            let row = |commit: Result<crate::timeline::Commit>| {
-                commit.map(|c| (c.seq, c.time, c.note, c.history_hash))
-            };
-            verdict.items(|| "commits".into(), forward.map(row), rows());
-            verdict.items(|| "commits, back".into(), back.rev().map(row), rows().rev());
+            verdict.items(|| "commits".into(), forward, rows(), same);
+            verdict.items(|| "commits, back".into(), back.rev(), rows().rev(), same);
         }
         (Err(error), _) | (_, Err(error)) => verdict.errors.push(error),
     }
-    if truth.mvcc {
-        let times: Vec<_> = rows().collect();
-        for (_, time, ..) in &times {
-            let last = times.iter().rposition(|(_, other, ..)| other <= time);
-            let seq = last.map_or(0, |index| index as u64 + 1);
-            verdict.is(|| format!("the commit at {time:?}"), db.seq_at_time(*time), &seq);
-        }
+    for commit in commits.iter().filter(|_| oracle.truth.mvcc) {
+        let last = commits.iter().rposition(|other| other.time <= commit.time);
+        let seq = last.map_or(0, |index| index as u64 + 1);
+        let found = db.seq_at_time(commit.time);
+        verdict.is(|| format!("the commit at {:?}", commit.time), found, &seq, |a, b| a == b);
     }
 }
 
-fn snapshot(tx: &ReadTx, state: &TruthCommit, known: &Known, verdict: &mut Verdict) {
-    let seq = tx.seq();
-    let raw = |item: Result<(crate::Bytes, crate::Bytes)>| {
-        item.map(|(key, value)| (key.to_vec(), value.to_vec()))
+fn snapshot(tx: &ReadTx, oracle: &Oracle, seq: u64, verdict: &mut Verdict) {
+    let state = oracle.state(seq);
+    if tx.seq() != seq {
+        verdict.blame(|| format!("a snapshot of {} in place of {seq}", tx.seq()));
+    }
+    let row = |found: &(Bytes, Bytes), (key, value): &(&Vec<u8>, &Vec<u8>)| {
+        *found.0 == ***key && *found.1 == ***value
     };
-    let rows = || state.raw.iter().map(|(key, value)| (key.clone(), value.clone()));
-    let whole = || tx.scan::<&[u8]>(..).map(raw);
-    verdict.items(|| format!("scan at {seq}"), whole(), rows());
-    verdict.items(|| format!("scan at {seq}, back"), whole().rev(), rows().rev());
-    let with_row = |(key, _): &(Vec<u8>, Vec<u8>)| key.starts_with(b"row");
-    let prefixed = tx.scan_prefix("row").map(raw);
-    verdict.items(|| format!("prefix at {seq}"), prefixed, rows().filter(with_row));
-    for key in &known.keys {
-        let value = tx.get(key).map(|value| value.map(|value| value.to_vec()));
-        verdict.is(|| format!("{key:?} at {seq}"), value, &state.raw.get(key).cloned());
+    let rows = || state.raw.iter();
+    let scan = || tx.scan::<&[u8]>(..);
+    verdict.items(|| format!("scan at {seq}"), scan(), rows(), row);
+    verdict.items(|| format!("scan at {seq}, back"), scan().rev(), rows().rev(), row);
+    let prefixed = rows().filter(|(key, _)| key.starts_with(b"row"));
+    verdict.items(|| format!("prefix at {seq}"), tx.scan_prefix("row"), prefixed, row);
+    for key in &oracle.keys {
+        let same = |found: &Option<Bytes>, value: &Option<&Vec<u8>>| {
+            found.as_deref() == value.map(|value| &value[..])
+        };
+        verdict.is(|| format!("{key:?} at {seq}"), tx.get(key), &state.raw.get(key), same);
     }
-    let cells = || state.cells.iter().map(|(at, cell)| (at.unpack(), cell.clone()));
-    verdict.items(|| format!("cells at {seq}"), tx.cells(..), cells());
-    verdict.items(|| format!("cells at {seq}, back"), tx.cells(..).rev(), cells().rev());
-    for at in &known.cells {
-        let cell = tx.get_cell(at.unpack());
-        verdict.is(|| format!("cell {at:?} at {seq}"), cell, &state.cells.get(at).cloned());
+    let cell = |found: &(Coord, Cell), (at, cell): &(&PackedCoord, &Cell)| {
+        found.0 == at.unpack() && found.1 == **cell
+    };
+    let cells = || state.cells.iter();
+    verdict.items(|| format!("cells at {seq}"), tx.cells(..), cells(), cell);
+    verdict.items(|| format!("cells at {seq}, back"), tx.cells(..).rev(), cells().rev(), cell);
+    for at in &oracle.cells {
+        let same = |found: &Option<Cell>, cell: &Option<&Cell>| found.as_ref() == *cell;
+        let found = tx.get_cell(at.unpack());
+        verdict.is(|| format!("cell {at:?} at {seq}"), found, &state.cells.get(at), same);
     }
-    verdict.is(|| format!("history hash at {seq}"), tx.history_hash(), &state.hash);
+    verdict.is(|| format!("hash at {seq}"), tx.history_hash(), &state.hash, |a, b| a == b);
 }
 
-fn histories(db: &Db, truth: &Truth, head: u64, known: &Known, verdict: &mut Verdict) {
-    let mut history = |id: RecordId, record: &dyn Fn(&TruthCommit) -> Option<Record>| {
-        let states: Vec<_> = (0..=head).map(|seq| truth.state(seq)).collect();
-        let changes = states.windows(2).zip(1..).filter_map(|(pair, seq)| {
-            let (before, after) = (record(&pair[0]), record(&pair[1]));
-            (before != after).then_some((seq, pair[1].time, after))
-        });
-        let expected: Vec<_> = changes.collect();
+fn histories(db: &Db, oracle: &Oracle, head: u64, verdict: &mut Verdict) {
+    let same = |found: &Version, (seq, time, record): &&KnownVersion| {
+        (found.seq, found.time, &found.record) == (*seq, *time, record)
+    };
+    for (id, versions) in &oracle.histories {
+        let expected = versions.iter().rev().filter(|(seq, ..)| *seq <= head);
         match db.history(id.clone()) {
-            Ok(versions) => {
-                let versions = versions.map(|v| v.map(|v| (v.seq, v.time, v.record)));
-                let expected = expected.into_iter().rev();
-                verdict.items(|| format!("history of {id:?}"), versions, expected);
-            }
+            Ok(found) => verdict.items(|| format!("history of {id:?}"), found, expected, same),
             Err(error) => verdict.errors.push(error),
         }
-    };
-    for key in &known.keys {
-        let record = |commit: &TruthCommit| {
-            commit.raw.get(key).map(|value| Record::Raw(value.clone().into()))
-        };
-        history(RecordId::Raw(key.clone()), &record);
-    }
-    for at in &known.cells {
-        let record = |commit: &TruthCommit| commit.cells.get(at).cloned().map(Record::Cell);
-        history(RecordId::Cell(at.unpack()), &record);
     }
 }
 

@@ -3,16 +3,15 @@
 //!
 //! The same shape always gives the same bytes, as long as the engine does the same.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use hexxladb_vfs::sim::SimVfs;
 
-use super::reading::{Truth, TruthCommit};
+use super::reading::{Oracle, Truth, TruthCommit};
 use crate::db::Db;
 use crate::error::Result;
-use crate::lattice::{Coord, PackedCoord};
+use crate::lattice::Coord;
 use crate::options::Options;
 use crate::record::{Cell, Validity};
 use crate::time::Timestamp;
@@ -42,7 +41,7 @@ pub struct Sample {
     /// The disk with the files [`PRIMARY`] and [`LOG`].
     pub vfs: SimVfs,
     /// What must be read from it.
-    pub truth: Truth,
+    pub oracle: Oracle,
     /// The files as they were after each commit and each checkpoint.
     pub earlier: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -77,7 +76,7 @@ pub fn sample(shape: Shape) -> Result<Sample> {
     drop(db);
     // What a killed process leaves: every commit was synced.
     vfs.kill();
-    Ok(Sample { vfs, truth, earlier })
+    Ok(Sample { vfs, oracle: Oracle::new(truth), earlier })
 }
 
 fn files(vfs: &SimVfs) -> (Vec<u8>, Vec<u8>) {
@@ -139,52 +138,47 @@ impl Story<'_> {
         note: Option<&str>,
         write: impl FnOnce(&mut Both<'_>) -> Result<()>,
     ) -> Result<()> {
-        let (mut raw, mut cells) = match self.truth.commits.last() {
-            Some(last) => (last.raw.clone(), last.cells.clone()),
-            None => (BTreeMap::new(), BTreeMap::new()),
-        };
+        let mut state = self.truth.commits.last().cloned().unwrap_or_else(TruthCommit::empty);
         self.db.update(|tx| {
             if let Some(note) = note {
                 tx.set_note(note)?;
             }
-            write(&mut Both { tx, raw: &mut raw, cells: &mut cells })
+            write(&mut Both { tx, state: &mut state })
         })?;
-        let note = note.map(str::to_owned);
-        let (time, hash) = (Timestamp::default(), [0; 16]);
-        self.truth.commits.push(TruthCommit { raw, cells, note, time, hash });
+        state.note = note.map(str::to_owned);
+        self.truth.commits.push(state);
         self.earlier.push(files(self.vfs));
         Ok(())
     }
 }
 
-/// A transaction and plain maps: what is done to the one is done to the others.
+/// A transaction and a plain state: what is done to the one is done to the other.
 struct Both<'a> {
     tx: &'a mut WriteTx,
-    raw: &'a mut BTreeMap<Vec<u8>, Vec<u8>>,
-    cells: &'a mut BTreeMap<PackedCoord, Cell>,
+    state: &'a mut TruthCommit,
 }
 
 impl Both<'_> {
     fn put(&mut self, key: &str, value: &[u8]) -> Result<()> {
-        self.raw.insert(key.into(), value.into());
+        self.state.raw.insert(key.into(), value.into());
         self.tx.put(key, value)
     }
 
     fn delete(&mut self, key: &str) -> Result<()> {
-        let was_there = self.raw.remove(key.as_bytes()).is_some();
+        let was_there = self.state.raw.remove(key.as_bytes()).is_some();
         assert_eq!(self.tx.delete(key)?, was_there);
         Ok(())
     }
 
     fn cell(&mut self, q: i32, r: i32, cell: &Cell) -> Result<()> {
         let at = Coord::new(q, r)?;
-        self.cells.insert(at.into(), cell.clone());
+        self.state.cells.insert(at.into(), cell.clone());
         self.tx.put_cell(at, cell)
     }
 
     fn delete_cell(&mut self, q: i32, r: i32) -> Result<()> {
         let at = Coord::new(q, r)?;
-        let was_there = self.cells.remove(&at.into()).is_some();
+        let was_there = self.state.cells.remove(&at.into()).is_some();
         assert_eq!(self.tx.delete_cell(at)?, was_there);
         Ok(())
     }

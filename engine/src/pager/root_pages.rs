@@ -13,13 +13,15 @@ use crate::sync::lock;
 
 /// Allocates the catalogue's page and as many as the free list needs.
 fn plan_roots(space: &mut Space, page_size: usize, frame: FrameNo) -> (Vec<PageNo>, Vec<Extent>) {
-    let catalog = space.allocate_page(Owner::Checkpoint);
-    let count = space.durable_free(frame).len();
-    // Taking pages from the list does not make it longer.
-    let needed = count.div_ceil(FreeListPage::capacity(page_size));
-    let list = (0..needed).map(|_| space.allocate_page(Owner::Checkpoint));
-    let pages = std::iter::once(catalog).chain(list.collect::<Vec<_>>()).collect();
-    (pages, space.durable_free(frame))
+    let mut pages = vec![space.allocate_page(Owner::Checkpoint)];
+    let capacity = FreeListPage::capacity(page_size);
+    // Taking a page may split an extent in two, so that the list needs one more.
+    let mut extents = space.durable_free(frame);
+    while (pages.len() - 1) * capacity < extents.len() {
+        pages.push(space.allocate_page(Owner::Checkpoint));
+        extents = space.durable_free(frame);
+    }
+    (pages, extents)
 }
 
 /// The catalogue's page and the free list's, as a header names them.
@@ -29,6 +31,8 @@ pub(crate) struct RootPages {
     pub(crate) free_list: (PageNo, Checksum),
     /// All of them.
     pub(crate) pages: Vec<Extent>,
+    /// Length of the file in pages that the free list speaks of.
+    pub(crate) page_count: u64,
 }
 
 /// Writes the catalogue of the state after `frame`, whose nodes are all on disk, and the free list;
@@ -59,7 +63,12 @@ pub(crate) fn write_root_pages(
     pager.write_run(pages[0], &bytes).map_err(WriteError::Failed)?;
     let free_list = write_free_list(pager, &pages[1..], &extents).map_err(WriteError::Failed)?;
     let pages_of_roots = pages.iter().map(|&page| Extent::one(page)).collect();
-    Ok(RootPages { catalog: (pages[0], checksum), free_list, pages: pages_of_roots })
+    Ok(RootPages {
+        catalog: (pages[0], checksum),
+        free_list,
+        pages: pages_of_roots,
+        page_count: end,
+    })
 }
 
 /// Writes the list's pages, the last one first: each names the next.

@@ -33,14 +33,7 @@ use replay::Replayer;
 /// Opens or creates the database at `path`.
 pub(crate) fn open(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<Core> {
     options.validate()?;
-    let lock_file = lock_primary(&*vfs, path, &options)?;
-    let header = match read_header(&*lock_file)? {
-        Slots::Chosen(header) => *header,
-        Slots::Unborn => {
-            create::refuse_or_allow(&*vfs, path, &options)?;
-            create::create(&*vfs, path, &lock_file, &options)?
-        }
-    };
+    let (lock_file, header) = lock_or_create(&*vfs, path, &options)?;
     check_options(path, &header, &options)?;
     let opening = Opening { vfs, path, options, lock_file, header };
     match opening.header.state {
@@ -49,34 +42,36 @@ pub(crate) fn open(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<C
     }
 }
 
-fn lock_primary(vfs: &dyn Vfs, path: &Path, options: &Options) -> Result<Arc<dyn File>> {
-    let may_create = options.create_if_missing && !options.read_only;
-    if !may_create && !vfs.exists(path)? {
-        return Err(Error::DatabaseMissing { path: path.to_path_buf() });
+/// The locked primary and its header; creates it where there is none.
+fn lock_or_create(
+    vfs: &dyn Vfs,
+    path: &Path,
+    options: &Options,
+) -> Result<(Arc<dyn File>, Header)> {
+    if create::is_unborn(vfs, path)?
+        && let Some(created) = create::create(vfs, path, options)?
+    {
+        return Ok(created);
     }
-    let mode = match (options.read_only, may_create) {
-        (true, _) => OpenMode::Read,
-        (false, true) => OpenMode::Create,
-        (false, false) => OpenMode::ReadWrite,
+    let (mode, kind) = if options.read_only {
+        (OpenMode::Read, LockKind::Shared)
+    } else {
+        (OpenMode::ReadWrite, LockKind::Exclusive)
     };
     let file = vfs.open(path, mode)?;
-    let kind = if options.read_only { LockKind::Shared } else { LockKind::Exclusive };
     match file.try_lock(kind)? {
-        LockOutcome::Acquired => Ok(file),
+        LockOutcome::Acquired => {
+            let header = read_header(&*file)?;
+            Ok((file, header))
+        }
         LockOutcome::Held { holder } => {
             Err(Error::DatabaseLocked { path: path.to_path_buf(), holder })
         }
     }
 }
 
-enum Slots {
-    Chosen(Box<Header>),
-    /// Nothing was ever written, or creation did not come to its end.
-    Unborn,
-}
-
 /// The newest valid header.
-fn read_header(file: &dyn File) -> Result<Slots> {
+fn read_header(file: &dyn File) -> Result<Header> {
     let slots = read_slots(file)?;
     for slot in &slots {
         if let Err(SlotError::Unsupported(what)) = slot {
@@ -92,17 +87,13 @@ fn read_header(file: &dyn File) -> Result<Slots> {
         if damaged_slot(&slots).is_some() {
             probe::hit(Probe::HeaderTorn);
         }
-        return Ok(Slots::Chosen(Box::new(header)));
-    }
-    // The first header goes to slot 1; only when it is durable is slot 2 written.
-    let empty = |index: usize| slots[index] == Err(SlotError::Empty);
-    if empty(0) && empty(2) && empty(3) {
-        return Ok(Slots::Unborn);
+        return Ok(header);
     }
     let path = file.path().to_path_buf();
-    match damaged_slot(&slots) {
+    let has_magic = slots.iter().any(|slot| matches!(slot, Err(SlotError::Damaged(_))));
+    match damaged_slot(&slots).filter(|_| has_magic) {
         Some((offset, what)) => Err(Error::corrupt(&path, offset, what)),
-        None => Err(Error::NotADatabase { path, what: "it does not begin with a header".into() }),
+        None => Err(Error::NotADatabase { path, what: "no header in its first 16 KiB".into() }),
     }
 }
 
@@ -400,6 +391,16 @@ impl Opening<'_> {
                 format!("frame {expected} is damaged, and a later one proves that it was durable");
             return Err(log.corrupt(replay.break_offset(), what));
         }
+        if expected <= self.header.durable {
+            let known = self.header.durable;
+            return Err(if evidence.frames + evidence.torn_bytes > 0 {
+                let what = format!("frame {expected} is damaged; the primary knows frame {known}");
+                log.corrupt(replay.break_offset(), what)
+            } else {
+                let last = replay.last().0;
+                self.mismatch(format!("it ends at frame {last}, the primary knows frame {known}"))
+            });
+        }
         if evidence.generation > replayer.generation.max(self.header.generation) {
             return Err(self.newer_header_lost());
         }
@@ -428,6 +429,7 @@ impl Opening<'_> {
             incarnation: stamp.incarnation,
             epoch: stamp.epoch,
             retired: anchor,
+            durable: copied.as_ref().map_or(anchor.frame, |place| place.frame),
             ..self.header.clone()
         };
         pager.file.write_all_at(next.slot_offset(), &next.encode())?;

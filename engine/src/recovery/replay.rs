@@ -9,6 +9,7 @@ use crate::format::free_list::Extent;
 use crate::format::header::{Header, Retired};
 use crate::format::redo::{Bounds, Change, CommitPrefix, first_change};
 use crate::ids::FrameNo;
+use crate::keys::decode_physical;
 use crate::limits::TreeLimits;
 use crate::pager::{Owner, Pager};
 use crate::probe::{self, Probe};
@@ -90,6 +91,8 @@ impl<'a> Replayer<'a> {
         let stream = self.stream.make_contiguous();
         let mut at = 0;
         while let Some((change, len)) = first_change(&stream[at..], bounds)? {
+            let (Change::Put { key, .. } | Change::Delete { key }) = &change;
+            decode_physical(key, mvcc).map_err(|error| error.to_string())?;
             match change {
                 Change::Put { key, row } => changes.put_row(self.pager, key, &[row])?,
                 Change::Delete { key } => {

@@ -23,6 +23,8 @@ pub struct ReadTx {
     /// Format v1 reads this root.
     pinned: Option<Arc<Root>>,
     ticket: Ticket,
+    /// An owned snapshot: closing does not wait for it, and ends its reads.
+    owned: bool,
 }
 
 impl ReadTx {
@@ -32,7 +34,13 @@ impl ReadTx {
         pinned: Option<Arc<Root>>,
         ticket: Ticket,
     ) -> Self {
-        Self { core: Arc::clone(core), seq, pinned, ticket }
+        Self { core: Arc::clone(core), seq, pinned, ticket, owned: false }
+    }
+
+    /// The same, for an owner who may keep it beyond the handle's end.
+    fn into_owned(mut self) -> Self {
+        self.owned = true;
+        self
     }
 
     /// The sequence that this transaction reads.
@@ -110,7 +118,9 @@ impl ReadTx {
 
     #[inline]
     fn with_source<T>(&self, read: impl FnOnce(Source<'_>) -> Result<T>) -> Result<T> {
-        self.core.check_open()?;
+        if self.owned {
+            self.core.check_open()?;
+        }
         self.core.shed_if_due();
         if let Some(root) = &self.pinned {
             return read(self.core.source(root));
@@ -140,7 +150,7 @@ pub struct Snapshot(ReadTx);
 
 impl Snapshot {
     pub(crate) fn new(tx: ReadTx) -> Self {
-        Self(tx)
+        Self(tx.into_owned())
     }
 }
 

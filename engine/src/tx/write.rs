@@ -21,7 +21,7 @@ use crate::record::{Cell, encode_cell};
 use crate::sync::lock;
 use crate::time::Timestamp;
 use crate::timeline::{MetaRow, PLAIN, Root, newest_at};
-use crate::wal::{NewFrame, Wal, max_payload_bytes};
+use crate::wal::{NewFrame, Wal};
 
 /// Most bytes of a note.
 const MAX_NOTE_BYTES: usize = 4096;
@@ -303,7 +303,8 @@ impl WriteTx {
     /// Large transactions need no large memory: redo goes to the log in parts, and nodes to free
     /// pages.
     fn limit_memory(&mut self) -> Result<()> {
-        let part = max_payload_bytes(self.core.options.wal_segment_bytes).min(REDO_BYTES);
+        let max = self.core.wal.get().map_or(REDO_BYTES, Wal::max_payload_bytes);
+        let part = max.min(REDO_BYTES);
         let flushed = if self.redo.len() > part { self.flush_parts(part) } else { Ok(()) };
         let spilled = flushed.and_then(|()| self.spill_if_large());
         spilled.map_err(|error| self.break_off(error))
@@ -354,7 +355,7 @@ impl WriteTx {
         let hash = self.history_hash(time);
         let prefix = CommitPrefix { history_hash: hash, note: self.note.clone() };
         let prefix_bytes = prefix.encode();
-        let max = max_payload_bytes(core.options.wal_segment_bytes);
+        let max = wal.max_payload_bytes();
         if prefix_bytes.len() + self.redo.len() > max {
             self.flush_parts(max / 2)?;
         }

@@ -17,6 +17,6 @@ use crate::format::segment::BLOCK_BYTES;
 pub(crate) const MAX_UNSYNCED_BYTES: usize = 4 << 20;
 
 /// Most bytes of payload in one frame, so that several fit in a segment.
-pub(crate) fn max_payload_bytes(segment_bytes: u32) -> usize {
+fn max_payload_bytes(segment_bytes: u32) -> usize {
     (segment_bytes as usize - BLOCK_BYTES) / 2 - FRAME_HEADER_BYTES
 }

@@ -1,6 +1,7 @@
 //! Reading a log: what its segments say of themselves, the unbroken chain of frames from a given
 //! one on, and the search for frames behind a break.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -154,15 +155,15 @@ impl LogFile {
         let bytes = self.read_segment(slot)?;
         let first = offset.next_multiple_of(BLOCK_BYTES);
         for block in (first..bytes.len()).step_by(BLOCK_BYTES) {
-            let intact = |at: &usize| bytes.get(*at..).and_then(frame::decode).is_some();
-            let copies = [block, block + COPY_OFFSET];
-            let mut at = copies.into_iter().find(intact).unwrap_or(block);
-            // Frames of one group follow each other without a gap.
-            while let Some(rest) = bytes.get(at..) {
-                see(at, rest);
-                match frame::decode(rest) {
-                    Some(frame) => at += frame.size(),
-                    None => break,
+            for copy in [block, block + COPY_OFFSET] {
+                // Frames of one group follow each other without a gap.
+                let mut at = copy;
+                while let Some(rest) = bytes.get(at..) {
+                    see(at, rest);
+                    match frame::decode(rest) {
+                        Some(frame) => at += frame.size(),
+                        None => break,
+                    }
                 }
             }
         }
@@ -281,11 +282,13 @@ impl<'a> Replay<'a> {
         Ok(None)
     }
 
-    /// Where the next frame starts: right after the last one, or at the next block, in its first
-    /// or second copy.
+    /// Where the next frame starts: right after the last one, or at the next block; each in its
+    /// first or second copy.
     fn find_in_segment(&self) -> Option<usize> {
         let block = self.at.next_multiple_of(BLOCK_BYTES);
-        [self.at, block, block + COPY_OFFSET].into_iter().find(|&start| {
+        let in_second_half = self.at % BLOCK_BYTES >= COPY_OFFSET;
+        let other_copy = if in_second_half { self.at - COPY_OFFSET } else { self.at + COPY_OFFSET };
+        [self.at, other_copy, block, block + COPY_OFFSET].into_iter().find(|&start| {
             let found = self.segment.get(start..).and_then(frame::decode);
             found.is_some_and(|frame| self.continues(&frame))
         })
@@ -301,9 +304,7 @@ impl<'a> Replay<'a> {
 
     fn accept(&mut self, start: usize) -> Option<Frame<'_>> {
         let frame = frame::decode(&self.segment[start..])?;
-        if start % BLOCK_BYTES == COPY_OFFSET
-            && start >= self.at.next_multiple_of(BLOCK_BYTES) + COPY_OFFSET
-        {
+        if start != self.at && !start.is_multiple_of(BLOCK_BYTES) {
             probe::hit(Probe::SecondCopyUsed);
         }
         self.at = start + frame.size();
@@ -324,6 +325,7 @@ impl<'a> Replay<'a> {
     /// Looks on behind the break, at block starts only and ignoring the chain.
     pub(crate) fn look_on(&self) -> Result<Evidence> {
         let mut evidence = Evidence::default();
+        let mut seen = BTreeSet::new();
         let (file, epoch, last) = (self.file, self.epoch, self.last.0);
         if let Some(rest) =
             self.segment.get(self.at..).filter(|_| !self.at.is_multiple_of(BLOCK_BYTES))
@@ -332,10 +334,6 @@ impl<'a> Replay<'a> {
         }
         for slot in 0..self.log.slots() {
             let from = if slot == self.slot { self.at } else { BLOCK_BYTES };
-            let older = self.used.iter().any(|&(used, _)| used == slot) && slot != self.slot;
-            if older || self.is_older(slot) {
-                continue;
-            }
             self.log.look_at_blocks(slot, from, |_, bytes| {
                 let Some(frame) = frame::decode(bytes) else {
                     evidence.torn_bytes += self.torn_bytes(bytes);
@@ -349,9 +347,12 @@ impl<'a> Replay<'a> {
                     evidence.generation = evidence.generation.max(header.generation);
                 }
                 if header.epoch == epoch && header.number > last {
+                    // Both copies of a frame are seen: it counts once.
+                    if seen.insert(header.number) {
+                        evidence.frames += 1;
+                        evidence.bytes += frame.size() as u64;
+                    }
                     evidence.highest = evidence.highest.max(header.number);
-                    evidence.frames += 1;
-                    evidence.bytes += frame.size() as u64;
                     evidence.durable = evidence.durable.max(header.durable);
                 }
             })?;
@@ -371,18 +372,6 @@ impl<'a> Replay<'a> {
         } else {
             0
         }
-    }
-
-    /// Whether a segment is known to hold nothing but frames from before the chain.
-    fn is_older(&self, slot: u32) -> bool {
-        let Some(info) = self.log.segments.get(slot as usize) else { return true };
-        let (Some(header), Some(first)) = (&info.header, &info.first) else { return false };
-        let ours = header.file == self.file && first.file == self.file;
-        ours && slot != self.slot
-            && header.epoch <= self.epoch
-            && first.epoch <= self.epoch
-            && header.frame == first.number
-            && (first.epoch < self.epoch || first.number < self.last.0)
     }
 }
 

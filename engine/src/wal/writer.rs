@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use hexxladb_vfs::{File, FileExt};
 
-use super::MAX_UNSYNCED_BYTES;
 use super::layout::Layout;
+use super::{MAX_UNSYNCED_BYTES, max_payload_bytes};
 use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameHeader, FrameType, frame_size};
 use crate::format::header::Retired;
@@ -120,6 +120,11 @@ impl Wal {
             appended_bytes: 0,
         };
         Self { file, config, state: Mutex::new(state), turn: Condvar::new() }
+    }
+
+    /// Most bytes of payload in one frame.
+    pub(crate) fn max_payload_bytes(&self) -> usize {
+        max_payload_bytes(self.config.segment_bytes)
     }
 
     /// Number of the next frame.

@@ -38,6 +38,22 @@ pub(crate) fn both_formats() -> [Options; 2] {
     [options().mvcc(true), options().mvcc(false)]
 }
 
+/// [`options`] for many worlds: where they are to be had, with a log of small segments.
+#[cfg(feature = "sim")]
+pub(crate) fn light() -> Options {
+    options().small_limits(16 << 10)
+}
+
+#[cfg(not(feature = "sim"))]
+pub(crate) fn light() -> Options {
+    options()
+}
+
+/// [`light`] of either format.
+pub(crate) fn both_light() -> [Options; 2] {
+    [light().mvcc(true), light().mvcc(false)]
+}
+
 pub(crate) fn in_memory() -> Db {
     Db::open("label", Options::in_memory().page_size(4096)).unwrap()
 }
@@ -146,4 +162,12 @@ impl From<Error> for Own {
     fn from(error: Error) -> Self {
         Self::Db(error)
     }
+}
+
+/// Says that a test cannot run here; fails where everything is required.
+#[expect(clippy::disallowed_methods, reason = "CI says through the environment what it requires")]
+pub(crate) fn skipped(why: &str) {
+    let required = std::env::var("REQUIRE_ALL").is_ok_and(|value| value == "1");
+    assert!(!required, "REQUIRE_ALL is set, but {why}");
+    eprintln!("SKIPPED: {why}");
 }
