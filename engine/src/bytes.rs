@@ -14,7 +14,11 @@ pub struct Bytes(Inner);
 enum Inner {
     Page { leaf: Arc<Node>, start: u32, end: u32 },
     Own(Arc<[u8]>),
+    Short { len: u8, bytes: [u8; SHORT_BYTES] },
 }
+
+/// Bytes that need no allocation of their own.
+const SHORT_BYTES: usize = 30;
 
 impl Bytes {
     /// A part of a leaf.
@@ -30,6 +34,7 @@ impl Deref for Bytes {
         match &self.0 {
             Inner::Page { leaf, start, end } => &leaf.keys.bytes()[*start as usize..*end as usize],
             Inner::Own(bytes) => bytes,
+            Inner::Short { len, bytes } => &bytes[..usize::from(*len)],
         }
     }
 }
@@ -42,7 +47,12 @@ impl From<Vec<u8>> for Bytes {
 
 impl From<&[u8]> for Bytes {
     fn from(bytes: &[u8]) -> Self {
-        Self(Inner::Own(bytes.into()))
+        if bytes.len() > SHORT_BYTES {
+            return Self(Inner::Own(bytes.into()));
+        }
+        let mut short = [0; SHORT_BYTES];
+        short[..bytes.len()].copy_from_slice(bytes);
+        Self(Inner::Short { len: bytes.len() as u8, bytes: short })
     }
 }
 

@@ -15,9 +15,6 @@ use crate::probe::{self, Probe};
 use crate::timeline::Root;
 use crate::wal::{LogFile, parent_of, wal_path};
 
-/// The header generation with which a creation ends.
-pub(crate) const LAST_GENERATION: u64 = 2;
-
 /// Whether there is nothing at `path` yet: no file, or an empty one.
 pub(crate) fn is_unborn(vfs: &dyn Vfs, path: &Path) -> Result<bool> {
     Ok(!vfs.exists(path)? || vfs.open(path, OpenMode::Read)?.is_empty()?)
@@ -86,6 +83,8 @@ fn write_empty(vfs: &dyn Vfs, file: &Arc<dyn File>, options: &Options) -> Result
     let roots = write_root_pages(&pager, &catalog, root.frame(), Vec::new())?;
     let mut header = Header {
         version: if options.mvcc.unwrap_or(true) { 2 } else { 1 },
+        compatible: 0,
+        read_only_compatible: 0,
         page_size,
         max_value_bytes: options.max_value_bytes.unwrap_or(DEFAULT_MAX_VALUE_BYTES),
         state: State::Clean,
@@ -105,7 +104,7 @@ fn write_empty(vfs: &dyn Vfs, file: &Arc<dyn File>, options: &Options) -> Result
         segment_bytes: options.wal_segment_bytes,
         durable: FrameNo(0),
     };
-    for generation in 1..=LAST_GENERATION {
+    for generation in 1..=2 {
         header.generation = generation;
         file.write_all_at(header.slot_offset(), &header.encode())?;
     }

@@ -37,14 +37,16 @@ pub enum Menu {
 }
 
 impl Menu {
-    /// Those that errors come from, and those that ought to have no effect.
-    const TRANSIENT: [Self; 7] = [
+    /// Those that errors come from, and those that ought to have no effect; the rarer ones twice.
+    const TRANSIENT: [Self; 9] = [
         Self::Eio,
+        Self::EioForever,
         Self::EioForever,
         Self::SyncKeep,
         Self::SyncRevert,
         Self::Short,
         Self::Interrupted,
+        Self::NoSpace,
         Self::NoSpace,
     ];
 
@@ -88,7 +90,7 @@ impl Rates {
         if random.percent(55) {
             menu.extend(Menu::TRANSIENT.into_iter().filter(|_| random.percent(40)));
         }
-        if random.percent(15) {
+        if random.percent(20) {
             menu.push(*random.pick(&Menu::MEDIA));
         }
         let mut crashes: Vec<_> = [CrashKind::Kill, CrashKind::Cut, CrashKind::Hostile]
@@ -207,7 +209,7 @@ const HEADER_BYTES: u64 = 16 << 10;
 pub fn damage(random: &mut Random, view: &View) -> Damage {
     let place = |random: &mut Random| view.log.place(random, u64::MAX);
     let mask = 1_u8 << random.small(8);
-    match random.small(14) {
+    match random.small(15) {
         0 | 1 => Damage::CutLog(place(random)),
         2 | 3 => {
             let from = place(random);
@@ -220,6 +222,7 @@ pub fn damage(random: &mut Random, view: &View) -> Damage {
         6 => Damage::RemoveLog,
         7..=9 => Damage::RotPrimary { offset: view.primary.place(random, HEADER_BYTES), mask },
         10 | 11 => Damage::RotPrimary { offset: view.primary.place(random, u64::MAX), mask },
+        12 => Damage::EmptyPrimary,
         _ => Damage::RotLog { offset: place(random), mask },
     }
 }

@@ -4,7 +4,7 @@
 use hexxladb::vfs::sim::SimVfs;
 use hexxladb::{Db, Error, Timestamp};
 use hexxladb_sim::model::{Delta, Draft, Model};
-use hexxladb_sim::op::{Key, Pos, Setup, Value};
+use hexxladb_sim::op::{Key, Open, Pos, Setup, Value};
 use hexxladb_sim::oracle::{Bounds, Excuses, Kind, Stop, everything};
 use hexxladb_sim::runner::open_for;
 
@@ -45,7 +45,7 @@ fn model_of(commits: &[Commit]) -> Model {
 }
 
 fn database_of(commits: &[Commit]) -> Db {
-    let db = open_for(&Setup::default(), &SimVfs::new(5), false).unwrap();
+    let db = open_for(&Setup::default(), &SimVfs::new(5), Open::default(), false).unwrap();
     for (nanos, note, deltas) in commits {
         let written: Result<(), Error> = db.update(|tx| {
             tx.set_commit_time(Timestamp::from_nanos(*nanos))?;

@@ -89,7 +89,7 @@ fn every_operation_is_drawn() {
         }
     }
     let expected = "abandon begin check checkpoint clear clock_run clock_step clock_stop close \
-        commit crash_cut crash_hostile crash_kill damage_cut_log damage_remove_log \
+        commit crash_cut crash_hostile crash_kill damage_cut_log damage_empty_primary damage_remove_log \
         damage_repeat_log damage_rot_log damage_rot_primary damage_zero_log delete delete_cell \
         drop drop_snap fault fill forget get get_cell heal note open open_wrong pipeline put \
         put_cell put_cells read_all read_at read_cells read_commits read_get read_get_cell \

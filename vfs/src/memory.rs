@@ -32,12 +32,17 @@ use file::{MemoryFile, Node};
 /// assert_eq!(&bytes, b"\0\0x");
 /// # Ok::<(), hexxladb_vfs::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MemoryVfs {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
+impl std::fmt::Debug for MemoryVfs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryVfs").finish_non_exhaustive()
+    }
+}
+
 struct Shared {
     names: Mutex<BTreeMap<PathBuf, Arc<Node>>>,
     next_handle: AtomicU64,

@@ -68,6 +68,10 @@ pub(crate) struct Retired {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) version: u32,
+    /// Feature bits that any version may read and write with; kept as they are.
+    pub(crate) compatible: u64,
+    /// Feature bits without which a version may read, but not write.
+    pub(crate) read_only_compatible: u64,
     pub(crate) page_size: u32,
     pub(crate) max_value_bytes: u32,
     pub(crate) state: State,
@@ -113,7 +117,9 @@ impl Header {
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&self.version.to_le_bytes());
         out.extend_from_slice(&self.page_size.to_le_bytes());
-        out.extend_from_slice(&[0; 24]);
+        for bits in [self.compatible, self.read_only_compatible, 0] {
+            out.extend_from_slice(&bits.to_le_bytes());
+        }
         out.extend_from_slice(&self.max_value_bytes.to_le_bytes());
         out.extend_from_slice(&[self.state as u8, 0, 0, 0]);
         for number in [self.generation, self.incarnation, self.epoch] {
@@ -168,7 +174,8 @@ impl Header {
         let fields = |what: String| SlotError::Damaged(what);
         let version = reader.u32().map_err(fields)?;
         let page_size = reader.u32().map_err(fields)?;
-        reader.take(16).map_err(fields)?;
+        let compatible = reader.u64().map_err(fields)?;
+        let read_only_compatible = reader.u64().map_err(fields)?;
         let incompatible = reader.u64().map_err(fields)?;
         if !(1..=2).contains(&version) || incompatible != 0 {
             return Err(SlotError::Unsupported(format!(
@@ -176,6 +183,7 @@ impl Header {
             )));
         }
         let header = Self::decode_fields(version, page_size, &mut reader).map_err(fields)?;
+        let header = Self { compatible, read_only_compatible, ..header };
         header.check().map_err(SlotError::Damaged)?;
         Ok(header)
     }
@@ -189,6 +197,8 @@ impl Header {
         };
         Ok(Self {
             version,
+            compatible: 0,
+            read_only_compatible: 0,
             page_size,
             max_value_bytes,
             state,
@@ -246,6 +256,8 @@ pub(crate) mod tests {
     pub(crate) fn sample() -> Header {
         Header {
             version: 2,
+            compatible: 1 << 40,
+            read_only_compatible: 1 << 41,
             page_size: 8192,
             max_value_bytes: 1 << 20,
             state: State::InUse,

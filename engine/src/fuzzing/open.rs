@@ -25,7 +25,8 @@ static SAMPLES: [OnceLock<Sample>; 4] = [const { OnceLock::new() }; 4];
 
 fn sample_number(number: usize) -> &'static Sample {
     SAMPLES[number].get_or_init(|| {
-        let shape = Shape { mvcc: number & 1 == 0, page_size: 512, closed: number & 2 != 0 };
+        let (mvcc, closed) = (number & 1 == 0, number & 2 != 0);
+        let shape = Shape { mvcc, page_size: 512, closed, large_end: mvcc };
         sample(shape).expect("nothing fails on this disk")
     })
 }

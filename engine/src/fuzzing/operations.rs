@@ -197,7 +197,8 @@ impl Run {
     }
 
     fn compare(&self) {
-        let outcome = compare(&self.db, &Oracle::new(self.truth.clone())).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let outcome = compare(&self.db, &Oracle::new(self.truth.clone()))
+            .unwrap_or_else(|wrong| panic!("{wrong}"));
         assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
         assert_eq!(outcome.head, self.truth.commits.len() as u64, "acknowledged commits are kept");
         let report = self.db.check().expect("a check");

@@ -18,7 +18,7 @@ use crate::pager::{Node, Slot};
 
 /// Bytes of a header slot that this version writes as zeros but accepts from later ones: two words
 /// of features, and what is reserved.
-const FREE_HEADER_BYTES: [std::ops::Range<usize>; 2] = [16..32, 224..SLOT_BYTES - 4];
+const FREE_HEADER_BYTES: [std::ops::Range<usize>; 2] = [16..32, 232..SLOT_BYTES - 4];
 
 /// A header slot: as it is, and with its magic and checksum put right.
 pub fn header(data: &[u8]) {

@@ -250,10 +250,9 @@ fn snapshot(tx: &ReadTx, oracle: &Oracle, seq: u64, verdict: &mut Verdict) {
     let prefixed = rows().filter(|(key, _)| key.starts_with(b"row"));
     verdict.items(|| format!("prefix at {seq}"), tx.scan_prefix("row"), prefixed, row);
     for key in &oracle.keys {
-        let same = |found: &Option<Bytes>, value: &Option<&Vec<u8>>| {
-            found.as_deref() == value.map(|value| &value[..])
-        };
-        verdict.is(|| format!("{key:?} at {seq}"), tx.get(key), &state.raw.get(key), same);
+        let value = state.raw.get(key).map(Vec::as_slice);
+        let found = tx.get(key);
+        verdict.is(|| format!("{key:?} at {seq}"), found, &value, |a, b| a.as_deref() == *b);
     }
     let cell = |found: &(Coord, Cell), (at, cell): &(&PackedCoord, &Cell)| {
         found.0 == at.unpack() && found.1 == **cell
@@ -262,9 +261,8 @@ fn snapshot(tx: &ReadTx, oracle: &Oracle, seq: u64, verdict: &mut Verdict) {
     verdict.items(|| format!("cells at {seq}"), tx.cells(..), cells(), cell);
     verdict.items(|| format!("cells at {seq}, back"), tx.cells(..).rev(), cells().rev(), cell);
     for at in &oracle.cells {
-        let same = |found: &Option<Cell>, cell: &Option<&Cell>| found.as_ref() == *cell;
-        let found = tx.get_cell(at.unpack());
-        verdict.is(|| format!("cell {at:?} at {seq}"), found, &state.cells.get(at), same);
+        let (found, cell) = (tx.get_cell(at.unpack()), state.cells.get(at));
+        verdict.is(|| format!("cell {at:?} at {seq}"), found, &cell, |a, b| a.as_ref() == *b);
     }
     verdict.is(|| format!("hash at {seq}"), tx.history_hash(), &state.hash, |a, b| a == b);
 }

@@ -33,6 +33,9 @@ pub struct Shape {
     pub page_size: u32,
     /// Closed cleanly; else its process was killed, and the log holds commits.
     pub closed: bool,
+    /// It ends with a commit that fills more than half a block of the log, of which the log keeps
+    /// no second copy.
+    pub large_end: bool,
 }
 
 /// A small database and what it holds.
@@ -64,6 +67,9 @@ pub fn sample(shape: Shape) -> Result<Sample> {
     let mut story =
         Story { db: &db, vfs: &vfs, truth: Truth::new(shape.mvcc), earlier: Vec::new() };
     story.tell()?;
+    if shape.large_end {
+        story.commit(None, |tx| tx.put("a large end", &pattern(9, 2300)))?;
+    }
     let Story { mut truth, mut earlier, .. } = story;
     for (commit, found) in truth.commits.iter_mut().zip(db.commits(..)?) {
         let found = found?;

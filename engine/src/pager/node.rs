@@ -22,6 +22,35 @@ pub(crate) struct OnDisk {
     pub(crate) checksum: Checksum,
 }
 
+/// A node's place on disk, shared by all stand-ins of the node: who writes one of them has
+/// written them all.
+#[derive(Debug, Default)]
+pub(crate) struct DiskState {
+    at: OnceLock<OnDisk>,
+    written: AtomicBool,
+}
+
+impl DiskState {
+    /// Where the node is, or is about to be written.
+    pub(crate) fn get(&self) -> Option<&OnDisk> {
+        self.at.get()
+    }
+
+    /// The node is about to be written there.
+    pub(crate) fn place(&self, at: OnDisk) {
+        let _ = self.at.set(at);
+    }
+
+    /// The node can be read from there: so it may leave memory.
+    pub(crate) fn mark_written(&self) {
+        self.written.store(true, Ordering::Release);
+    }
+
+    fn is_written(&self) -> bool {
+        self.written.load(Ordering::Acquire)
+    }
+}
+
 /// Counts the bytes of nodes that live outside of the leaf cache.
 #[derive(Debug)]
 pub(crate) struct Charge {
@@ -58,9 +87,8 @@ pub(crate) struct Node {
     pub(crate) keys: Slotted,
     /// Children of a branch, one more than separators; empty in a leaf.
     pub(crate) children: Vec<Slot>,
-    /// Where the node is on disk, once it is. Stand-ins of a node share it: who writes one of
-    /// them has written them all.
-    pub(crate) disk: Arc<OnceLock<OnDisk>>,
+    /// Where the node is on disk, once it is.
+    pub(crate) disk: Arc<DiskState>,
     /// Whether the node, or anything below it, may have been in memory only since the last fold.
     pub(crate) unfolded: bool,
     charge: Charge,
@@ -93,7 +121,7 @@ impl Node {
     pub(crate) fn with_children(&self, children: Vec<Slot>) -> Self {
         let mut node = Self::dirty(self.keys.clone(), children, &self.charge.counter);
         node.disk = Arc::clone(&self.disk);
-        node.unfolded = self.disk.get().is_none();
+        node.unfolded = !self.disk.is_written();
         node
     }
 
@@ -107,7 +135,8 @@ impl Node {
         let children = if keys.level() == 0 { Vec::new() } else { decode_children(&keys)? };
         let charge = Charge::new(counter, memory_bytes(&keys), keys.level() > 0);
         let node = Self { keys, children, disk: Arc::default(), unfolded: false, charge };
-        let _ = node.disk.set(disk);
+        node.disk.place(disk);
+        node.disk.mark_written();
         Ok(node)
     }
 
@@ -227,8 +256,11 @@ impl Slot {
         })
     }
 
-    /// The same child without the node in memory; `None` while it is not on disk.
+    /// The same child without the node in memory; `None` while it cannot be read from disk.
     pub(crate) fn without_node(&self) -> Option<Self> {
+        if self.node.get().is_some_and(|node| !node.disk.is_written()) {
+            return None;
+        }
         self.pointer().map(Self::from_pointer)
     }
 }

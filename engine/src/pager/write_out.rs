@@ -64,7 +64,7 @@ impl WriteOut {
                     "a node cannot be written: a child is not on disk, or its pointers do not fit";
                 return Err(WriteError::Failed(pager.corrupt(page, what)));
             };
-            let _ = node.disk.set(OnDisk { page, checksum });
+            node.disk.place(OnDisk { page, checksum });
             images.push((page, bytes));
         }
         images.sort_unstable_by_key(|&(page, _)| page);
@@ -79,6 +79,9 @@ impl WriteOut {
             run.extend_from_slice(&bytes);
         }
         pager.write_run(start, &run).map_err(WriteError::Failed)?;
+        for node in nodes {
+            node.disk.mark_written();
+        }
         self.next = end;
         Ok(())
     }

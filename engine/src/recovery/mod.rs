@@ -116,6 +116,13 @@ fn damaged_slot(slots: &[std::result::Result<Header, SlotError>]) -> Option<(u64
 
 fn check_options(path: &Path, header: &Header, options: &Options) -> Result<()> {
     let mvcc = header.version == 2;
+    if header.read_only_compatible != 0 && !options.read_only {
+        let bits = header.read_only_compatible;
+        return Err(Error::UnsupportedFormat {
+            path: path.to_path_buf(),
+            what: format!("features {bits:#x}; this version can open it read-only"),
+        });
+    }
     if options.mvcc == Some(true) && !mvcc {
         return Err(Error::MigrationRequired { path: path.to_path_buf() });
     }
@@ -170,11 +177,10 @@ impl Opening<'_> {
 
     fn open_clean(self) -> Result<Core> {
         probe::hit(Probe::CleanOpen);
-        if self.header.generation <= create::LAST_GENERATION && !self.options.read_only {
-            // The creation may have ended before the file's name was durable.
-            self.lock_file.sync_all()?;
-            self.vfs.sync_dir(parent_of(self.path))?;
-        }
+        // Nothing may be shown that a power cut could take back, and that a file and its name can
+        // be seen does not prove that they are durable.
+        self.lock_file.sync_all()?;
+        self.vfs.sync_dir(parent_of(self.path))?;
         self.check_log_of_clean()?;
         // The first write republishes the header, before a page is reused.
         let (pager, root_pages) = self.pager(false)?;

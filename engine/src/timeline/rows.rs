@@ -134,21 +134,32 @@ fn bad_row(pager: &Pager, leaf: &Node) -> Error {
     pager.corrupt(page_of(leaf), "a row with an unknown tag")
 }
 
-/// One end of a walk: a leaf and the next index in it.
-struct End {
+/// The front of a walk: a leaf, and the rows of it that are still to come.
+struct Front {
     span: LeafSpan,
-    /// Forwards: the next index. Backwards: one past the next index.
+    index: usize,
+    /// Rows from here on lie past the range.
+    limit: usize,
+    /// The row that was passed last: its versions are done with.
+    passed: Option<usize>,
+}
+
+/// The back of a walk: a leaf, and one past the next index in it.
+struct Back {
+    span: LeafSpan,
     index: usize,
 }
 
 /// Visible rows of a key range at a snapshot, from both ends. Between leaves nothing is held but
 /// a key, so that the walk goes on in whatever root the caller gives next.
 pub(crate) struct Rows {
-    /// Bounds on physical keys that were not yielded yet.
+    /// Bounds on physical keys that were not yielded yet; the start is brought up to date only
+    /// where it is needed.
     range: KeyRange,
     seq: u64,
-    front: Option<End>,
-    back: Option<End>,
+    mvcc: bool,
+    front: Option<Front>,
+    back: Option<Back>,
     done: bool,
 }
 
@@ -166,51 +177,98 @@ impl VisibleRow {
     }
 }
 
+/// What the leaf at hand has to offer.
+pub(crate) enum InLeaf {
+    Row(VisibleRow),
+    /// Nothing more: ask [`Rows::next_leaf`], or it is the end.
+    Exhausted,
+}
+
 impl Rows {
     /// Rows of `range` as of `seq`.
-    pub(crate) fn new(range: KeyRange, seq: u64) -> Self {
+    pub(crate) fn new(range: KeyRange, seq: u64, mvcc: bool) -> Self {
         let done = range.is_empty();
-        Self { range, seq, front: None, back: None, done }
+        Self { range, seq, mvcc, front: None, back: None, done }
     }
 
-    /// The next row from the front.
-    pub(crate) fn next(&mut self, source: &Source<'_>) -> Result<Option<VisibleRow>> {
-        let mut skipped = 0;
-        while !self.done {
-            let Some((leaf, index)) = self.step_forward(source, &source.root.records)? else {
-                break;
-            };
-            let key = leaf.keys.key(index);
-            if key[..] >= self.range.end[..] {
-                break;
-            }
-            let Some((logical, seq)) = split(source, &key) else {
-                return Err(bad_row(source.pager, &leaf));
-            };
-            if seq > self.seq {
-                skipped += 1;
-                if skipped >= 4 {
-                    // Many newer versions: jump to the one that is visible.
-                    let mut target = KeyBuf::from_slice(logical);
-                    keys::push_seq(&mut target, self.seq);
-                    self.seek_front(source, &target)?;
-                }
+    /// Whether the walk is over.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// The next row from the front, as long as the leaf at hand has one.
+    #[inline]
+    pub(crate) fn next_in_leaf(&mut self, pager: &Pager) -> Result<InLeaf> {
+        let Some(front) = self.front.as_mut().filter(|_| !self.done) else {
+            return Ok(InLeaf::Exhausted);
+        };
+        let leaf = &front.span.leaf;
+        while front.index < front.limit {
+            let index = front.index;
+            if self.mvcc && seq_of(leaf, index) > self.seq {
+                front.index = after_newer(leaf, index, self.seq, front.limit);
                 continue;
             }
-            skipped = 0;
-            let logical = KeyBuf::from_slice(logical);
-            let tombstone = is_tombstone(source.pager, &leaf, index)?;
-            self.pass_forward(source, &logical)?;
-            if !tombstone {
-                return Ok(Some(VisibleRow { logical, leaf, index }));
+            front.index = after_versions(leaf, index, front.limit, self.mvcc);
+            front.passed = Some(index);
+            if !is_tombstone(pager, leaf, index)? {
+                let logical = logical_of(leaf, index, self.mvcc);
+                return Ok(InLeaf::Row(VisibleRow { logical, leaf: Arc::clone(leaf), index }));
             }
         }
-        self.done = true;
-        Ok(None)
+        Ok(InLeaf::Exhausted)
+    }
+
+    /// Goes to the next leaf from the front, unless the walk is over.
+    pub(crate) fn next_leaf(&mut self, source: &Source<'_>) -> Result<()> {
+        if self.done {
+            return Ok(());
+        }
+        self.pass_front();
+        if let Some(front) = self.front.take() {
+            let whole = front.limit == front.span.leaf.keys.count();
+            match front.span.upper.filter(|upper| whole && upper[..] < self.range.end[..]) {
+                Some(upper) if self.range.start < upper => self.range.start = upper,
+                Some(_) => {}
+                None => {
+                    self.done = true;
+                    return Ok(());
+                }
+            }
+        }
+        self.done |= self.range.start >= self.range.end;
+        if !self.done {
+            let span =
+                btree::leaf_at_or_after(source.pager, &source.root.records, &self.range.start)?;
+            let index = span.leaf.keys.lower_bound(&self.range.start);
+            let limit = self.limit_in(&span);
+            self.front = Some(Front { span, index, limit, passed: None });
+        }
+        Ok(())
+    }
+
+    /// Brings the start of the range up to what the front has passed.
+    fn pass_front(&mut self) {
+        if let Some(front) = &mut self.front
+            && let Some(passed) = front.passed.take()
+        {
+            let logical = logical_of(&front.span.leaf, passed, self.mvcc);
+            self.range.start = after(logical, self.mvcc);
+        }
+    }
+
+    /// Rows of a leaf that lie before the end of the range.
+    fn limit_in(&self, span: &LeafSpan) -> usize {
+        match &span.upper {
+            Some(upper) if upper[..] <= self.range.end[..] => span.leaf.keys.count(),
+            _ => span.leaf.keys.lower_bound(&self.range.end),
+        }
     }
 
     /// The next row from the back.
     pub(crate) fn next_back(&mut self, source: &Source<'_>) -> Result<Option<VisibleRow>> {
+        self.pass_front();
+        self.done |= self.range.start >= self.range.end;
         while !self.done {
             let Some((leaf, index)) = self.step_back(source, &source.root.records)? else { break };
             let key = leaf.keys.key(index);
@@ -230,11 +288,20 @@ impl Rows {
             let row = self.newest_visible(source, &logical, leaf, index)?;
             self.pass_back(source);
             if let Some(row) = row {
+                self.limit_front();
                 return Ok(Some(row));
             }
         }
         self.done = true;
         Ok(None)
+    }
+
+    /// The back has moved the end of the range: so the front's rows may end earlier.
+    fn limit_front(&mut self) {
+        if let Some(mut front) = self.front.take() {
+            front.limit = self.limit_in(&front.span);
+            self.front = Some(front);
+        }
     }
 
     /// The visible version of a record whose oldest version is at `index`.
@@ -256,74 +323,6 @@ impl Rows {
         }))
     }
 
-    fn step_forward(
-        &mut self,
-        source: &Source<'_>,
-        tree: &Tree,
-    ) -> Result<Option<(Arc<Node>, usize)>> {
-        loop {
-            if self.front.is_none() {
-                let start = self.range.start.clone();
-                self.seek_front(source, &start)?;
-            }
-            let Some(end) = &mut self.front else { return Ok(None) };
-            if end.index < end.span.leaf.keys.count() {
-                end.index += 1;
-                return Ok(Some((Arc::clone(&end.span.leaf), end.index - 1)));
-            }
-            let Some(upper) = end.span.upper.take() else { return Ok(None) };
-            if upper[..] >= self.range.end[..] {
-                return Ok(None);
-            }
-            let span = btree::leaf_at_or_after(source.pager, tree, &upper)?;
-            let index = span.leaf.keys.lower_bound(&upper);
-            self.range.start = upper;
-            self.front = Some(End { span, index });
-        }
-    }
-
-    fn seek_front(&mut self, source: &Source<'_>, key: &[u8]) -> Result<()> {
-        let span = btree::leaf_at_or_after(source.pager, &source.root.records, key)?;
-        let index = span.leaf.keys.lower_bound(key);
-        self.front = Some(End { span, index });
-        Ok(())
-    }
-
-    /// Goes past the older versions of a record.
-    fn pass_forward(&mut self, source: &Source<'_>, logical: &KeyBuf) -> Result<()> {
-        let next = if source.mvcc {
-            keys::successor(logical.clone())
-        } else {
-            let mut next = logical.clone();
-            next.push(0);
-            next
-        };
-        let mut steps = 0;
-        while let Some(end) = self.front.as_mut().filter(|_| source.mvcc) {
-            let keys = &end.span.leaf.keys;
-            if end.index >= keys.count() || keys.strip_key_prefix(end.index, logical).is_none() {
-                break;
-            }
-            end.index += 1;
-            steps += 1;
-            if steps == 4 {
-                end.index = keys.lower_bound(&next);
-            }
-        }
-        let at_end = self.front.as_ref().is_some_and(|end| end.index >= end.span.leaf.keys.count());
-        if at_end && source.mvcc {
-            // Older versions may go on in the next leaf.
-            if let Some(upper) = self.front.as_ref().and_then(|end| end.span.upper.clone())
-                && upper[..] < next[..]
-            {
-                self.seek_front(source, &next)?;
-            }
-        }
-        self.range.start = next;
-        self.done |= self.range.start >= self.range.end;
-        Ok(())
-    }
-
     fn step_back(
         &mut self,
         source: &Source<'_>,
@@ -333,7 +332,7 @@ impl Rows {
             if self.back.is_none() {
                 let span = btree::leaf_before(source.pager, tree, Some(&self.range.end))?;
                 let index = span.leaf.keys.lower_bound(&self.range.end);
-                self.back = Some(End { span, index });
+                self.back = Some(Back { span, index });
             }
             let Some(end) = &mut self.back else { return Ok(None) };
             if end.index > 0 {
@@ -346,7 +345,7 @@ impl Rows {
             }
             let span = btree::leaf_before(source.pager, tree, Some(&lower))?;
             let index = span.leaf.keys.lower_bound(&lower);
-            self.back = Some(End { span, index });
+            self.back = Some(Back { span, index });
         }
     }
 
@@ -369,4 +368,62 @@ impl Rows {
 
 fn split<'k>(source: &Source<'_>, key: &'k [u8]) -> Option<(&'k [u8], u64)> {
     if source.mvcc { keys::split_seq(key) } else { Some((key, 0)) }
+}
+
+/// The sequence of a versioned row.
+fn seq_of(leaf: &Node, index: usize) -> u64 {
+    let read = |key: &[u8]| keys::split_seq(key).map_or(0, |(_, seq)| seq);
+    let suffix = leaf.keys.suffix(index);
+    if suffix.len() > keys::SEQ_BYTES { read(suffix) } else { read(&leaf.keys.key(index)) }
+}
+
+/// The logical key of a row.
+fn logical_of(leaf: &Node, index: usize, mvcc: bool) -> KeyBuf {
+    let mut key = leaf.keys.key(index);
+    if mvcc {
+        key.truncate(key.len().saturating_sub(keys::SEQ_BYTES));
+    }
+    key
+}
+
+/// Whether two rows are versions of one record.
+fn same_record(leaf: &Node, a: usize, b: usize) -> bool {
+    let (a, b) = (leaf.keys.suffix(a), leaf.keys.suffix(b));
+    let cut = |suffix: &[u8]| suffix.len().checked_sub(keys::SEQ_BYTES);
+    match (cut(a), cut(b)) {
+        (Some(a_len), Some(b_len)) => a[..a_len] == b[..b_len],
+        // The shared prefix reaches into the sequence: all rows of the leaf are of one record.
+        _ => a.len() == b.len(),
+    }
+}
+
+/// The first row after the versions of the record at `index`.
+fn after_versions(leaf: &Node, index: usize, limit: usize, mvcc: bool) -> usize {
+    let mut next = index + 1;
+    while mvcc && next < limit && same_record(leaf, index, next) {
+        next += 1;
+        if next == index + 5 {
+            return leaf.keys.lower_bound(&after(logical_of(leaf, index, true), true)).min(limit);
+        }
+    }
+    next
+}
+
+/// The first row after those versions of the record at `index` that are newer than `seq`.
+fn after_newer(leaf: &Node, index: usize, seq: u64, limit: usize) -> usize {
+    if index + 1 < limit && !same_record(leaf, index, index + 1) {
+        return index + 1;
+    }
+    let mut key = logical_of(leaf, index, true);
+    keys::push_seq(&mut key, seq);
+    leaf.keys.lower_bound(&key).clamp(index + 1, limit)
+}
+
+/// The first key after all rows of a record.
+fn after(mut logical: KeyBuf, mvcc: bool) -> KeyBuf {
+    if mvcc {
+        return keys::successor(logical);
+    }
+    logical.push(0);
+    logical
 }

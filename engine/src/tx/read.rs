@@ -14,7 +14,9 @@ use crate::keys::{self, KeyRange};
 use crate::lattice::{Coord, PackedCoord};
 use crate::pager::Pager;
 use crate::record::{Cell, decode_cell};
-use crate::timeline::{Commit, Root, Rows, Source, Ticket, VisibleRow, commit_at, newest_at};
+use crate::timeline::{
+    Commit, InLeaf, Root, Rows, Source, Ticket, VisibleRow, commit_at, newest_at,
+};
 
 /// A read transaction: one state of the database, for as long as it lives.
 pub struct ReadTx {
@@ -195,6 +197,20 @@ pub(crate) enum ReadState<'a> {
 }
 
 impl ReadState<'_> {
+    fn pager(&self) -> &Pager {
+        match self {
+            Self::Snapshot(tx) => &tx.core.pager,
+            Self::Own(pager, ..) => pager,
+        }
+    }
+
+    fn mvcc(&self) -> bool {
+        match self {
+            Self::Snapshot(tx) => tx.core.limits.mvcc,
+            Self::Own(_, _, mvcc) => *mvcc,
+        }
+    }
+
     fn read<T>(&self, read: impl FnOnce(Source<'_>) -> Result<T>) -> Result<T> {
         match self {
             Self::Snapshot(tx) => tx.with_source(read),
@@ -214,17 +230,31 @@ macro_rules! iterator {
 
         impl<'a> $name<'a> {
             pub(crate) fn new(state: ReadState<'a>, range: KeyRange, seq: u64) -> Self {
-                Self { state, rows: Rows::new(range, seq), failed: false }
+                let rows = Rows::new(range, seq, state.mvcc());
+                Self { state, rows, failed: false }
             }
 
-            fn step(&mut self, back: bool) -> Option<Result<$item>> {
-                if self.failed {
-                    return None;
+            fn row(&mut self) -> Result<Option<VisibleRow>> {
+                loop {
+                    if let InLeaf::Row(row) = self.rows.next_in_leaf(self.state.pager())? {
+                        return Ok(Some(row));
+                    }
+                    let rows = &mut self.rows;
+                    self.state.read(|source| rows.next_leaf(&source))?;
+                    if rows.is_done() {
+                        return Ok(None);
+                    }
                 }
+            }
+
+            fn row_back(&mut self) -> Result<Option<VisibleRow>> {
                 let rows = &mut self.rows;
-                let item = self.state.read(|source| {
-                    let row = if back { rows.next_back(&source) } else { rows.next(&source) }?;
-                    row.map(|row| $convert(source.pager, row)).transpose()
+                self.state.read(|source| rows.next_back(&source))
+            }
+
+            fn item(&mut self, row: Result<Option<VisibleRow>>) -> Option<Result<$item>> {
+                let item = row.and_then(|row| {
+                    row.map(|row| $convert(self.state.pager(), row)).transpose()
                 });
                 self.failed = item.is_err();
                 item.transpose()
@@ -235,13 +265,21 @@ macro_rules! iterator {
             type Item = Result<$item>;
 
             fn next(&mut self) -> Option<Self::Item> {
-                self.step(false)
+                if self.failed {
+                    return None;
+                }
+                let row = self.row();
+                self.item(row)
             }
         }
 
         impl DoubleEndedIterator for $name<'_> {
             fn next_back(&mut self) -> Option<Self::Item> {
-                self.step(true)
+                if self.failed {
+                    return None;
+                }
+                let row = self.row_back();
+                self.item(row)
             }
         }
 

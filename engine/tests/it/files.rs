@@ -295,10 +295,15 @@ fn the_report_says_what_was_replayed_and_what_was_discarded() {
 fn an_empty_primary_beside_a_log_with_commits_is_no_new_database() {
     for close in [false, true] {
         let (primary, log) = made(4, close);
-        for empty in [None, Some(&[][..]), Some(&vec![0; primary.len()][..])] {
+        let zeros = vec![0; primary.len()];
+        for empty in [None, Some(&[][..]), Some(&zeros[..])] {
             let vfs = world(empty, Some(&log));
             let refused = try_open(&vfs, options());
-            refused!(refused, Error::WalMismatch { path, .. } if path.to_str() == Some(LOG));
+            if empty.is_some_and(|bytes| !bytes.is_empty()) {
+                refused!(refused, Error::NotADatabase { path, .. } if path.to_str() == Some(DB));
+            } else {
+                refused!(refused, Error::WalMismatch { path, .. } if path.to_str() == Some(LOG));
+            }
             assert_eq!(read_file(&vfs, LOG).unwrap(), log);
             assert!(read_file(&vfs, DB).unwrap_or_default().iter().all(|byte| *byte == 0));
         }

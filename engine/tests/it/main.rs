@@ -1,14 +1,24 @@
 //! The engine's tests, in one program.
 
 mod basics;
+mod cells;
+mod check_findings;
 mod closing;
 mod corruption;
+mod dump;
+mod durability;
+mod errors;
 mod failures;
 mod files;
+mod format_bits;
 mod gate;
 mod group_commit;
+mod image;
+mod iterators;
 mod keys_public;
 mod lattice;
+mod memory;
+mod no_files;
 mod opening;
 mod processes;
 mod read_only;
@@ -17,3 +27,4 @@ mod snapshots;
 mod support;
 mod timeline;
 mod transactions;
+mod with_serde;

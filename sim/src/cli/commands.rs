@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hexxladb_sim::campaign::{self, Campaign, Results};
-use hexxladb_sim::exhaustive::{Counts, Effort, Watch, points, run_script, scripts};
+use hexxladb_sim::exhaustive::{Counts, Effort, ROTTEN, Watch, points, rot, run_script, scripts};
 use hexxladb_sim::op::Plan;
 use hexxladb_sim::oracle::Failure;
 use hexxladb_sim::report::{CAMPAIGN_SEEDS, Report, per_second};
@@ -173,11 +173,16 @@ fn try_scripts(common: &Common, chosen: &[(&'static str, Plan)], time: Option<Du
             }
             let share = |time: Duration| {
                 let left = (start + time).saturating_duration_since(Instant::now());
-                Instant::now() + left / (chosen.len() - index) as u32
+                left / (chosen.len() - index) as u32
             };
-            let effort =
-                Effort { threads: common.threads, deadline: time.map(share), nested: true };
-            if let Err(found) = run_script(plan, effort, &counts, &watches, &stop) {
+            let deadline = time.map(|time| Instant::now() + share(time));
+            let effort = Effort { threads: common.threads, deadline, nested: true };
+            let mut tried = run_script(plan, effort, &counts, &watches, &stop);
+            if tried.is_ok() && ROTTEN.contains(name) {
+                let deadline = time.map(|time| Instant::now() + share(time) / 2);
+                tried = rot(plan, Effort { deadline, ..effort }, &counts, &watches, &stop);
+            }
+            if let Err(found) = tried {
                 return Some((*name, found));
             }
         }
@@ -191,6 +196,8 @@ fn try_scripts(common: &Common, chosen: &[(&'static str, Plan)], time: Option<Du
         ("different images recovered", counts.images.load(Ordering::Relaxed)),
         ("crash states within recoveries", counts.nested_states.load(Ordering::Relaxed)),
         ("different images of those recovered", counts.nested_images.load(Ordering::Relaxed)),
+        ("bytes flipped", counts.flips.load(Ordering::Relaxed)),
+        ("flips that fell back and said so", counts.exceptions.load(Ordering::Relaxed)),
     ];
     report.probes = counts.probes.lock().map(|probes| probes.clone()).unwrap_or_default();
     report.merge_probes(&hexxladb::probe::take());

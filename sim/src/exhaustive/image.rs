@@ -5,12 +5,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use hexxladb::Db;
 use hexxladb::vfs::sim::{CrashChoice, Kept, Pending, SimVfs, Survival};
+use hexxladb::{Db, Error};
 
 use super::{Counts, Found, Point, plan_to};
 use crate::model::{Delta, Draft};
-use crate::op::{Crash, CrashKind, Key, Plan, Survivors, Value};
+use crate::op::{Crash, CrashKind, Key, Open, Plan, Survivors, Value};
 use crate::oracle::{Bounds, Check, Excuses, Failure, Kind, Stop, checked, everything, fail};
 use crate::runner::{caught, open_for};
 
@@ -111,7 +111,12 @@ impl<'a> Images<'a> {
         let found = |crash: Crash| {
             move |broken: Broken| {
                 Box::new(Found {
-                    plan: plan_to(self.plan, point.step, &crash, broken.nested.as_ref()),
+                    plan: plan_to(
+                        self.plan,
+                        point.step,
+                        &crash,
+                        broken.again.as_ref().map(|(open, crash)| (*open, crash)),
+                    ),
                     failure: broken.failure,
                 })
             }
@@ -122,6 +127,16 @@ impl<'a> Images<'a> {
         let kill = crash(CrashKind::Kill, Survivors::Random);
         watch.start(|| plan_to(self.plan, point.step, &kill, None));
         self.cycle(point, &killed, point.bounds, (self.nested, false)).map_err(found(kill))?;
+        let reader = crash(CrashKind::Kill, Survivors::Random);
+        let outcome = caught(|| self.read_and_cut(point));
+        let cut = Crash {
+            kind: CrashKind::Cut,
+            at: None,
+            survivors: Survivors::These(CrashChoice::default()),
+        };
+        flatten(outcome)
+            .map_err(|broken| Broken { again: Some((READ_ONLY, cut)), ..broken })
+            .map_err(found(reader))?;
         let mut bounds = point.bounds;
         bounds.cut();
         let pending = point.disk.pending();
@@ -193,7 +208,8 @@ impl<'a> Images<'a> {
     ) -> Check<u64> {
         Counts::add(&self.counts.cycles);
         let none = Excuses::default();
-        let db = none.take("open", open_for(&self.plan.setup, disk, bounds.created))?;
+        let db =
+            none.take("open", open_for(&self.plan.setup, disk, Open::default(), bounds.created))?;
         captured.borrow_mut().extend(disk.take_captures());
         disk.set_capture(false);
         let head = none.take("head", db.head())?;
@@ -206,6 +222,29 @@ impl<'a> Images<'a> {
         }
         everything(&db, &point.model, head, &none)?;
         Ok(head)
+    }
+
+    /// What a process that only reads shows after a kill survives a power cut, too.
+    fn read_and_cut(&self, point: &Point) -> Check {
+        let (disk, bounds) = (point.disk.fork(), point.bounds);
+        disk.kill();
+        disk.set_op_limit(Some(CYCLE_OPS));
+        Counts::add(&self.counts.cycles);
+        let none = Excuses::default();
+        let db = match open_for(&self.plan.setup, &disk, READ_ONLY, true) {
+            Err(Error::DatabaseMissing { .. }) if !bounds.created => return Ok(()),
+            opened => none.take("read-only open", opened)?,
+        };
+        let head = none.take("head", db.head())?;
+        bounds.judge(head, point.model.head())?;
+        everything(&db, &point.model, head, &none)?;
+        drop(db);
+        // Neither can it mend a failed sync, nor end a creation.
+        if bounds.tainted || !bounds.created {
+            return Ok(());
+        }
+        disk.power_cut_with(&CrashChoice::default());
+        self.reopen(&disk, head).map(drop)
     }
 
     /// What was shown survives a power cut; for some images also: a commit is accepted and kept,
@@ -249,7 +288,7 @@ impl<'a> Images<'a> {
     fn reopen(&self, disk: &SimVfs, head: u64) -> Check<Db> {
         Counts::add(&self.counts.cycles);
         let none = Excuses::default();
-        let db = none.take("open", open_for(&self.plan.setup, disk, true))?;
+        let db = none.take("open", open_for(&self.plan.setup, disk, Open::default(), true))?;
         let found = none.take("head", db.head())?;
         if found != head {
             let what = format!("head was {head}, and after a power cut {found}");
@@ -284,13 +323,11 @@ impl<'a> Images<'a> {
                 let outcome = caught(|| {
                     self.recover(point, &again, cut_bounds, cut.then_some(head), &ignored)
                 });
-                let found = flatten(outcome).map_err(|broken| Broken {
-                    nested: Some(Crash {
-                        kind: CrashKind::Cut,
-                        at: Some(index - start),
-                        survivors: Survivors::These(choice.clone()),
-                    }),
-                    ..broken
+                let found = flatten(outcome).map_err(|broken| {
+                    let survivors = Survivors::These(choice.clone());
+                    let at = Some(index - start);
+                    let crash = Crash { kind: CrashKind::Cut, at, survivors };
+                    Broken { again: Some((Open::default(), crash)), ..broken }
                 })?;
                 enter(&self.seen_nested, hash, (found, point.model.hash_at(found)));
             }
@@ -325,10 +362,14 @@ fn soiled(pending: &Pending) -> impl Iterator<Item = CrashChoice> {
     })
 }
 
-/// A failure, and the crash within the recovery that it took.
+/// How a reader opens.
+const READ_ONLY: Open =
+    Open { read_only: true, buffered: None, cache_bytes: None, checkpoint_bytes: None };
+
+/// A failure, and the further crash that it took, with the open before it.
 struct Broken {
     failure: Failure,
-    nested: Option<Crash>,
+    again: Option<(Open, Crash)>,
 }
 
 fn flatten<T>(outcome: Result<Check<T>, String>) -> Result<T, Broken> {
@@ -340,5 +381,5 @@ fn flatten<T>(outcome: Result<Check<T>, String>) -> Result<T, Broken> {
         }
         Err(message) => crate::runner::panic_failure(&message),
     };
-    Err(Broken { failure, nested: None })
+    Err(Broken { failure, again: None })
 }

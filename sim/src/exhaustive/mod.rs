@@ -5,8 +5,11 @@
 //! the oracle judges. The recovery's own file operations yield crash states in turn. Images that
 //! hash equal run once; what was found of them is judged anew against the bounds of each place
 //! they appear at.
+//!
+//! Beside it, the files that some scripts leave rot, byte by byte.
 
 mod image;
+mod rot;
 mod scripts;
 
 use std::collections::BTreeMap;
@@ -17,11 +20,12 @@ use std::time::Instant;
 use hexxladb::vfs::sim::SimVfs;
 
 use crate::model::Model;
-use crate::op::{Crash, Op, Plan, Read};
+use crate::op::{Crash, Op, Open, Plan, Read};
 use crate::oracle::{Bounds, Failure};
 use crate::runner::World;
 
 pub use image::{Images, Watch};
+pub use rot::{ROTTEN, rot};
 pub use scripts::scripts;
 
 /// A moment at which the script may be interrupted.
@@ -53,11 +57,24 @@ pub struct Counts {
     pub nested_images: AtomicU64,
     /// Crashes that were followed by a recovery and its judgement.
     pub cycles: AtomicU64,
+    /// Bytes flipped.
+    pub flips: AtomicU64,
+    /// Flips after which the database fell back, as the one exception allows, and said so.
+    pub exceptions: AtomicU64,
     /// How often each probe was reached.
     pub probes: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl Counts {
+    /// Takes over what this thread reached: probes count by thread.
+    fn take_probes(&self) {
+        if let Ok(mut probes) = self.probes.lock() {
+            for (probe, count) in hexxladb::probe::take() {
+                *probes.entry(probe).or_default() += count;
+            }
+        }
+    }
+
     /// Counts one more.
     pub fn add(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
@@ -160,12 +177,7 @@ pub fn run_script(
                     }
                 }
                 watch.rest();
-                // Probes count by thread.
-                if let Ok(mut probes) = counts.probes.lock() {
-                    for (probe, count) in hexxladb::probe::take() {
-                        *probes.entry(probe).or_default() += count;
-                    }
-                }
+                counts.take_probes();
             });
         }
     });
@@ -183,17 +195,17 @@ fn spread(count: usize) -> Vec<usize> {
     (0..1_usize << bits).map(reversed).filter(|index| *index < count).collect()
 }
 
-/// The plan that leads to a crash, and to one in the recovery from it.
+/// The plan that leads to a crash, and to another one while what `open` opens is open.
 #[must_use]
-pub fn plan_to(plan: &Plan, step: usize, crash: &Crash, nested: Option<&Crash>) -> Plan {
+pub fn plan_to(plan: &Plan, step: usize, crash: &Crash, again: Option<(Open, &Crash)>) -> Plan {
     let mut ops = plan.ops[..=step].to_vec();
     ops.push(Op::Crash(crash.clone()));
     if ops.iter().any(|op| matches!(op, Op::Fault(_) | Op::Free(_))) {
         ops.push(Op::Heal);
     }
-    if let Some(nested) = nested {
-        ops.extend([Op::Open(crate::op::Open::default()), Op::Crash(nested.clone())]);
+    if let Some((open, crash)) = again {
+        ops.extend([Op::Open(open), Op::Crash(crash.clone())]);
     }
-    ops.extend([Op::Open(crate::op::Open::default()), Op::Read(Read::All)]);
+    ops.extend([Op::Open(Open::default()), Op::Read(Read::All)]);
     Plan { comment: Vec::new(), setup: plan.setup, ops }
 }

@@ -203,6 +203,8 @@ pub enum Damage {
     },
     /// The log is not there.
     RemoveLog,
+    /// The primary is empty, and whoever opens it would have one created.
+    EmptyPrimary,
     /// Bits of a byte of the primary flip.
     RotPrimary {
         /// The byte.

@@ -250,6 +250,7 @@ fn damage(mut words: Words<'_>) -> Parsed<Damage> {
             Damage::RepeatLog { from: words.value()?, to: words.value()?, at: words.value()? }
         }
         "remove_log" => Damage::RemoveLog,
+        "empty_primary" => Damage::EmptyPrimary,
         "rot_primary" => Damage::RotPrimary { offset: words.value()?, mask: words.value()? },
         "rot_log" => Damage::RotLog { offset: words.value()?, mask: words.value()? },
         other => return words.unknown(other),

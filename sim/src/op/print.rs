@@ -90,6 +90,7 @@ impl Display for Damage {
             Damage::ZeroLog { from, to } => write!(f, "damage zero_log {from} {to}"),
             Damage::RepeatLog { from, to, at } => write!(f, "damage repeat_log {from} {to} {at}"),
             Damage::RemoveLog => f.write_str("damage remove_log"),
+            Damage::EmptyPrimary => f.write_str("damage empty_primary"),
             Damage::RotPrimary { offset, mask } => write!(f, "damage rot_primary {offset} {mask}"),
             Damage::RotLog { offset, mask } => write!(f, "damage rot_log {offset} {mask}"),
         }

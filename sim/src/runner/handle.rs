@@ -13,7 +13,7 @@ use crate::oracle::{
 };
 
 /// Options for a handle; the persisted ones only where the file may be new.
-fn options(setup: &Setup, open: Open, created: bool) -> Options {
+pub(super) fn options(setup: &Setup, open: Open, created: bool) -> Options {
     let buffered = open.buffered.unwrap_or(setup.buffered);
     let options = Options::new()
         .cache_bytes(open.cache_bytes.unwrap_or(setup.cache_bytes))
@@ -31,12 +31,12 @@ pub(super) fn open_on(disk: &SimVfs, options: Options) -> Result<Db, Error> {
     Db::open_with(Arc::new(disk.clone()), PRIMARY, options)
 }
 
-/// Opens the database on a disk, for writing.
+/// Opens the database on a disk.
 ///
 /// # Errors
 /// The engine's.
-pub fn open_for(setup: &Setup, disk: &SimVfs, created: bool) -> Result<Db, Error> {
-    open_on(disk, options(setup, Open::default(), created))
+pub fn open_for(setup: &Setup, disk: &SimVfs, open: Open, created: bool) -> Result<Db, Error> {
+    open_on(disk, options(setup, open, created))
 }
 
 impl World {
@@ -179,9 +179,9 @@ impl World {
 
     /// Whether no fault of this step has itself changed what reads see.
     fn undisturbed(&self) -> bool {
+        // A lost or misdirected write shows only when it is synced, perhaps now.
         let now = self.disk.fired();
-        let changes = |fired| sync_faults(fired) + media_faults(fired);
-        changes(&now) == changes(&self.before)
+        sync_faults(&now) == sync_faults(&self.before) && media_faults(&now) == 0
     }
 
     pub(super) fn close(&mut self) -> Check {

@@ -9,6 +9,7 @@ mod edit;
 mod handle;
 mod outcome;
 mod panics;
+mod patient;
 mod read;
 mod settle;
 mod trial;
@@ -30,6 +31,7 @@ use crate::oracle::{Bounds, Check, Excuses, Failure, Kind, Stop, sync_faults};
 pub use handle::open_for;
 pub use outcome::{Outcome, Tally, run};
 pub use panics::{caught, failure as panic_failure, quiet_panics};
+pub use patient::{Patient, Trial};
 use trial::Stash;
 pub use view::{FileView, View};
 

@@ -1,21 +1,16 @@
 //! What-if: the files as they are now, damaged or mixed with older ones, opened in a world of
-//! their own.
-//!
-//! The run itself goes on untouched, so its oracle stays strict. A trial may end in a typed
-//! error or in a committed prefix, never in anything else; what it may fall back to depends on
-//! what was done to the files.
+//! their own. The run itself goes on untouched, so its oracle stays strict.
 
 use std::path::Path;
 
-use hexxladb::Db;
 use hexxladb::vfs::sim::SimVfs;
 use hexxladb::vfs::{FileExt, OpenMode, Vfs};
 
 use super::World;
-use super::handle::open_on;
+use super::patient::{Legal, Patient};
 use crate::model::Model;
-use crate::op::{Damage, Files, Open, Slot};
-use crate::oracle::{Bounds, Check, Excuses, Kind, Stop, checked, everything, fail};
+use crate::op::{Damage, Files, Slot};
+use crate::oracle::{Bounds, Check};
 
 /// The header slots of a primary: four blocks.
 const HEADER_BYTES: usize = 4 * 4096;
@@ -29,18 +24,6 @@ pub(super) struct Stash {
     bounds: Bounds,
 }
 
-/// What a trial may find.
-struct Legal<'a> {
-    model: &'a Model,
-    /// Least head, when the database opens.
-    least: u64,
-    /// Whether it may refuse to open.
-    refuse: bool,
-    /// Whether a fall back below what was shown must be reported.
-    report: bool,
-    label: &'static str,
-}
-
 /// A file as a process would read it now.
 fn cached(disk: &SimVfs, path: &Path) -> Option<Vec<u8>> {
     let file = disk.open(path, OpenMode::Read).ok()?;
@@ -48,6 +31,10 @@ fn cached(disk: &SimVfs, path: &Path) -> Option<Vec<u8>> {
     file.read_exact_at(0, &mut bytes).ok()?;
     Some(bytes)
 }
+
+/// What mixed files may lead to.
+const MIXED: Legal =
+    Legal { least: 0, refuse: true, report: false, create: false, label: "mixed files" };
 
 impl World {
     fn copy(&self) -> Stash {
@@ -116,134 +103,54 @@ impl World {
         // With the headers as they were, the older files are a whole older state, and nothing
         // can tell it from that state.
         let whole = files == Files::Both || (files == Files::Log && head_of(&old) == head_of(&now));
-        let legal = if whole {
-            Legal {
-                model: &old.model,
-                least: old.bounds.shown,
-                refuse: false,
-                report: false,
-                label: "an older copy",
-            }
+        let (stands_for, legal) = if whole {
+            let least = old.bounds.shown;
+            (&old, Legal { least, refuse: false, ..MIXED })
         } else {
             // An older log lacks what was committed since; the newest header tells of all that
             // was there when it was written.
             let known = if files == Files::Log { self.header_shown } else { now.bounds.shown };
-            Legal {
-                model: &now.model,
-                least: known.min(now.bounds.shown),
-                refuse: true,
-                report: false,
-                label: "mixed files",
-            }
+            (&now, Legal { least: known.min(now.bounds.shown), ..MIXED })
         };
-        let disk = self.disk_of(primary.as_ref(), log.as_ref());
-        let verdict = self.try_open(&disk, &legal, legal.least);
-        self.note(&format!("trial {:x}", disk.trace_hash()));
+        let patient = self.patient(stands_for, primary.as_ref(), log.as_ref());
+        let verdict = patient.try_open(&patient.disk, &legal);
+        self.note(&format!("trial {:x}", patient.disk.trace_hash()));
         verdict.map(drop)
+    }
+
+    /// The files as they are now, at rest; none while the medium is damaged.
+    #[must_use]
+    pub fn files_at_rest(&self) -> Option<Patient> {
+        let now = self.copy();
+        if !now.bounds.created || self.excuses().damaged() || now.log.is_none() {
+            return None;
+        }
+        Some(self.patient(&now, now.primary.as_ref(), now.log.as_ref()))
+    }
+
+    fn patient(
+        &self,
+        stands_for: &Stash,
+        primary: Option<&Vec<u8>>,
+        log: Option<&Vec<u8>>,
+    ) -> Patient {
+        Patient {
+            setup: self.setup,
+            disk: self.disk_of(primary, log),
+            model: stands_for.model.clone(),
+            bounds: stands_for.bounds,
+            closed: self.closed,
+        }
     }
 
     /// Damage done to a copy of the files as they are now.
     pub(super) fn damage(&mut self, damage: Damage) -> Check {
-        let now = self.copy();
-        let (Some(_), Some(log)) = (&now.primary, &now.log) else { return Ok(()) };
-        if !now.bounds.created || self.excuses().damaged() {
-            return Ok(());
+        let Some(patient) = self.files_at_rest() else { return Ok(()) };
+        if let Some(trial) = patient.suffer(damage)? {
+            self.tally.fault(trial.kind);
+            self.tally.exceptions += u64::from(trial.fell_back);
+            self.note(&format!("trial {:x}", trial.hash));
         }
-        let log_bytes = log.len() as u64;
-        let disk = self.disk_of(now.primary.as_ref(), now.log.as_ref());
-        let (done, kind, label) = self.do_damage(&disk, damage, log_bytes);
-        if !done {
-            return Ok(());
-        }
-        self.tally.fault(kind);
-        // Frames at the log's end that are gone look like commits that never came to be; they
-        // alone may be lost, and not where a closed primary is complete without them.
-        let tail = !matches!(damage, Damage::RotPrimary { .. } | Damage::RemoveLog);
-        let legal = Legal {
-            model: &now.model,
-            least: if self.closed || !tail { now.bounds.shown } else { 0 },
-            refuse: !(self.closed && damage == Damage::RemoveLog),
-            report: matches!(damage, Damage::RotLog { .. }),
-            label,
-        };
-        let shown = now.bounds.shown;
-        let found = self.try_open(&disk, &legal, shown);
-        self.note(&format!("trial {:x}", disk.trace_hash()));
-        let fell_back = found?;
-        self.tally.exceptions += u64::from(fell_back && legal.report);
         Ok(())
     }
-
-    /// Whether there was something to damage, what it counts as, and what to call it.
-    fn do_damage(
-        &self,
-        disk: &SimVfs,
-        damage: Damage,
-        log_bytes: u64,
-    ) -> (bool, &'static str, &'static str) {
-        match damage {
-            Damage::CutLog(len) => {
-                (len < log_bytes && disk.cut_file(&self.log, len), "partial log", "a cut log")
-            }
-            Damage::ZeroLog { from, to } => {
-                let range = from.min(log_bytes)..to.min(log_bytes);
-                let done = !range.is_empty() && disk.zero_file(&self.log, range);
-                (done, "partial log", "a log with a hole")
-            }
-            Damage::RepeatLog { from, to, at } => {
-                let range = from.min(log_bytes)..to.min(log_bytes);
-                let some = !range.is_empty() && at < log_bytes;
-                let done = some && disk.duplicate_range(&self.log, range, at);
-                (done, "partial log", "a log with a repetition")
-            }
-            Damage::RemoveLog => (disk.remove_file(&self.log), "partial log", "no log"),
-            Damage::RotPrimary { offset, mask } => {
-                (disk.flip(&self.primary, offset, mask), "rot at rest", "a rotten primary")
-            }
-            Damage::RotLog { offset, mask } => {
-                (disk.flip(&self.log, offset, mask), "rot at rest", "a rotten log")
-            }
-        }
-    }
-
-    /// Opens the files of a trial and reads everything, twice. Says whether the database fell
-    /// back below what was shown.
-    fn try_open(&self, disk: &SimVfs, legal: &Legal<'_>, shown: u64) -> Check<bool> {
-        let excuses = Excuses { media: legal.refuse, ..Excuses::default() };
-        let mut fell_back = false;
-        for _ in 0..2 {
-            let opened = open_on(disk, self.options(Open::default()));
-            let db = match opened {
-                Ok(db) => db,
-                Err(error) if legal.refuse && excuses.cover(&error) => return Ok(fell_back),
-                Err(error) => return Err(excuses.stop(legal.label, &error)),
-            };
-            let head = excuses.take(legal.label, db.head())?;
-            if head > legal.model.head() {
-                let what = format!("head is {head}, begun {}", legal.model.head());
-                return fail(Kind::Invented, legal.label, what);
-            }
-            let report = db.recovery_report();
-            let silent = report.frames_discarded == 0 && report.bytes_discarded == 0;
-            if head < legal.least || (head < shown && legal.report && silent && !fell_back) {
-                let what = format!("head is {head}, shown {shown}; nothing said");
-                return fail(Kind::Lost, legal.label, what);
-            }
-            fell_back |= head < shown;
-            // Damage that is met while reading ends the reading.
-            let read = everything(&db, legal.model, head, &excuses);
-            match read.and_then(|()| checked(&db, &excuses)) {
-                Err(Stop::Excused) | Ok(()) => {}
-                Err(failed) => return Err(failed),
-            }
-            drop_quietly(db, disk);
-        }
-        Ok(fell_back)
-    }
-}
-
-/// Drops the handle and, as a new process will, forgets its locks.
-fn drop_quietly(db: Db, disk: &SimVfs) {
-    drop(db);
-    disk.kill();
 }

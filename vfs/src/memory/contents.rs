@@ -8,10 +8,16 @@ const BLOCK_BYTES: usize = 64 * 1024;
 
 type Block = Box<[u8; BLOCK_BYTES]>;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Contents {
     len_bytes: u64,
     blocks: Vec<Option<Block>>,
+}
+
+impl std::fmt::Debug for Contents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Contents").field("len_bytes", &self.len_bytes).finish_non_exhaustive()
+    }
 }
 
 /// Splits `count` bytes at `offset` into (block, start in block, bytes in block).

@@ -1,0 +1,161 @@
+//! Files at rest, and what damage to them may lead to.
+//!
+//! A damaged database may end in a typed error or in a committed prefix, never in anything else.
+//! What it may fall back to depends on the damage: frames at the log's very end that are gone
+//! look like commits that never came to be; nothing else may be lost silently.
+
+use hexxladb::vfs::sim::SimVfs;
+use hexxladb::{Db, Error};
+
+use super::handle::{open_on, options};
+use super::{LOG, PRIMARY};
+use crate::model::Model;
+use crate::op::{Damage, Open, Setup};
+use crate::oracle::{Bounds, Check, Excuses, Kind, Stop, checked, everything, fail};
+
+/// A primary and its log that nobody has open, and what they stand for.
+pub struct Patient {
+    pub(super) setup: Setup,
+    pub(super) disk: SimVfs,
+    pub(super) model: Model,
+    pub(super) bounds: Bounds,
+    /// The database was closed well: its primary is complete alone.
+    pub(super) closed: bool,
+}
+
+/// What a trial may find.
+pub(super) struct Legal {
+    /// Least head, when the database opens.
+    pub(super) least: u64,
+    /// Whether it may refuse to open.
+    pub(super) refuse: bool,
+    /// Whether a fall back below what was shown must be reported.
+    pub(super) report: bool,
+    /// Whether whoever opens it would have it created.
+    pub(super) create: bool,
+    pub(super) label: &'static str,
+}
+
+/// How a trial went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// What it counts as.
+    pub kind: &'static str,
+    /// The database fell back as the one exception for damaged media allows.
+    pub fell_back: bool,
+    /// Hash of the file operations.
+    pub hash: u128,
+}
+
+impl Patient {
+    /// Damages a copy of the files, opens it and reads everything. `None` when there was nothing
+    /// to damage.
+    ///
+    /// # Errors
+    /// When a promise is broken.
+    pub fn suffer(&self, damage: Damage) -> Check<Option<Trial>> {
+        let disk = self.disk.fork();
+        let Some((kind, label)) = inflict(&disk, damage) else { return Ok(None) };
+        // Frames that are gone from the log's end look like commits that never came to be, but
+        // not where a closed primary is complete without them.
+        let keeps_frames =
+            matches!(damage, Damage::RotPrimary { .. } | Damage::RemoveLog | Damage::EmptyPrimary);
+        let legal = Legal {
+            least: if self.closed || keeps_frames { self.bounds.shown } else { 0 },
+            refuse: !(self.closed && damage == Damage::RemoveLog),
+            report: matches!(damage, Damage::RotLog { .. }),
+            create: damage == Damage::EmptyPrimary,
+            label,
+        };
+        let fell_back = self.try_open(&disk, &legal)?;
+        let fell_back = fell_back && legal.report;
+        Ok(Some(Trial { kind, fell_back, hash: disk.trace_hash() }))
+    }
+
+    /// The lengths of primary and log.
+    #[must_use]
+    pub fn lengths(&self) -> [u64; 2] {
+        [PRIMARY, LOG]
+            .map(|path| self.disk.read_file(path.as_ref()).map_or(0, |bytes| bytes.len() as u64))
+    }
+
+    /// Opens the files of a trial and reads everything, twice. Says whether the database fell
+    /// back below what was shown.
+    pub(super) fn try_open(&self, disk: &SimVfs, legal: &Legal) -> Check<bool> {
+        let excuses = Excuses { media: legal.refuse, ..Excuses::default() };
+        let mut fell_back = false;
+        for _ in 0..2 {
+            let created = self.bounds.created && !legal.create;
+            let opened = open_on(disk, options(&self.setup, Open::default(), created));
+            let db = match opened {
+                Ok(db) => db,
+                Err(error) if legal.refuse && excuses.cover(&error) => return Ok(fell_back),
+                Err(error) => return Err(excuses.stop(legal.label, &error)),
+            };
+            let head = self.judge(&db, legal, fell_back)?;
+            fell_back |= head < self.bounds.shown;
+            // Damage that is met while reading ends the reading.
+            let read = everything(&db, &self.model, head, &excuses);
+            match read.and_then(|()| checked(&db, &excuses)) {
+                Err(Stop::Excused) | Ok(()) => {}
+                Err(failed) => return Err(failed),
+            }
+            drop(db);
+            disk.kill();
+        }
+        Ok(fell_back)
+    }
+
+    fn judge(&self, db: &Db, legal: &Legal, fell_back: bool) -> Check<u64> {
+        let head = db.head().map_err(|error: Error| {
+            Stop::from(crate::oracle::Failure::new(Kind::Error, "head", error.to_string()))
+        })?;
+        let (shown, begun) = (self.bounds.shown, self.model.head());
+        if head > begun {
+            let what = format!("head is {head}, begun {begun}");
+            return fail(Kind::Invented, legal.label, what);
+        }
+        let report = db.recovery_report();
+        let silent = report.frames_discarded == 0 && report.bytes_discarded == 0;
+        let unreported = head < shown && legal.report && silent && !fell_back;
+        if head < legal.least || unreported {
+            let what = format!("head is {head}, shown {shown}; nothing said");
+            return fail(Kind::Lost, legal.label, what);
+        }
+        Ok(head)
+    }
+}
+
+/// Does the damage; what it counts as and what to call it, if there was something to damage.
+fn inflict(disk: &SimVfs, damage: Damage) -> Option<(&'static str, &'static str)> {
+    let (primary, log) = (PRIMARY.as_ref(), LOG.as_ref());
+    let log_bytes = disk.read_file(log)?.len() as u64;
+    let within = |from: u64, to: u64| from.min(log_bytes)..to.min(log_bytes);
+    let (done, kind, label) = match damage {
+        Damage::CutLog(len) => {
+            (len < log_bytes && disk.cut_file(log, len), "partial log", "a cut log")
+        }
+        Damage::ZeroLog { from, to } => {
+            let range = within(from, to);
+            let done = !range.is_empty() && disk.zero_file(log, range);
+            (done, "partial log", "a log with a hole")
+        }
+        Damage::RepeatLog { from, to, at } => {
+            let range = within(from, to);
+            let some = !range.is_empty() && at < log_bytes;
+            let done = some && disk.duplicate_range(log, range, at);
+            (done, "partial log", "a log with a repetition")
+        }
+        Damage::RemoveLog => (disk.remove_file(log), "partial log", "no log"),
+        Damage::EmptyPrimary => {
+            (disk.cut_file(primary, 0), "mixed files", "a log beside an empty primary")
+        }
+        Damage::RotPrimary { offset, mask } => {
+            (disk.flip(primary, offset, mask), "rot at rest", "a rotten primary")
+        }
+        Damage::RotLog { offset, mask } => {
+            (disk.flip(log, offset, mask), "rot at rest", "a rotten log")
+        }
+    };
+    done.then_some((kind, label))
+}
