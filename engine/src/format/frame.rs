@@ -122,19 +122,21 @@ pub(crate) fn claimed_size(bytes: &[u8], limit: usize) -> Option<usize> {
         .then(|| frame_size(payload))
 }
 
-/// What the header of a frame says, intact or not.
-pub(crate) fn claim(bytes: &[u8]) -> Option<FrameHeader> {
+/// What the header of a frame says of its place in the log, intact or not.
+pub(crate) struct Claim {
+    pub(crate) number: FrameNo,
+    pub(crate) epoch: u64,
+    pub(crate) file: Identity,
+    pub(crate) previous_crc: u32,
+}
+
+/// The claim of a frame that may start here, damaged perhaps.
+pub(crate) fn claim(bytes: &[u8]) -> Option<Claim> {
     let head = bytes.get(..FRAME_HEADER_BYTES)?;
-    Some(FrameHeader {
-        frame_type: FrameType::from_byte(head[4])?,
+    Some(Claim {
         number: FrameNo(u64_at(head, 16)),
         epoch: u64_at(head, 24),
         file: array16_at(head, 32),
-        incarnation: u64_at(head, 48),
-        generation: u64_at(head, 56),
-        durable: FrameNo(u64_at(head, 64)),
-        seq: u64_at(head, 72),
-        time: u64_at(head, 80).cast_signed(),
         previous_crc: u32_at(head, 88),
     })
 }
@@ -147,7 +149,18 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Frame<'_>> {
     if crc32fast::hash(&frame[4..]) != crc || frame[6] != 0 || u32_at(frame, 12) != 0 {
         return None;
     }
-    let header = claim(frame)?;
+    let header = FrameHeader {
+        frame_type: FrameType::from_byte(frame[4])?,
+        number: FrameNo(u64_at(frame, 16)),
+        epoch: u64_at(frame, 24),
+        file: array16_at(frame, 32),
+        incarnation: u64_at(frame, 48),
+        generation: u64_at(frame, 56),
+        durable: FrameNo(u64_at(frame, 64)),
+        seq: u64_at(frame, 72),
+        time: u64_at(frame, 80).cast_signed(),
+        previous_crc: u32_at(frame, 88),
+    };
     let payload_len = u32_at(frame, 8) as usize;
     Some(Frame {
         header,

@@ -180,7 +180,9 @@ impl Opening<'_> {
         // Nothing may be shown that a power cut could take back, and that a file and its name can
         // be seen does not prove that they are durable.
         self.lock_file.sync_all()?;
-        self.vfs.sync_dir(parent_of(self.path))?;
+        if !self.options.read_only {
+            self.vfs.sync_dir(parent_of(self.path))?;
+        }
         self.check_log_of_clean()?;
         // The first write republishes the header, before a page is reused.
         let (pager, root_pages) = self.pager(false)?;

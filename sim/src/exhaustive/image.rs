@@ -1,13 +1,12 @@
 //! Images of the disk after a crash: which were tried, what was found, and trying one.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
 
 use hexxladb::vfs::sim::{CrashChoice, Kept, Pending, SimVfs, Survival};
 use hexxladb::{Db, Error};
 
+use super::seen::Seen;
+use super::watch::{Halt, Watch};
 use super::{Counts, Found, Point, plan_to};
 use crate::model::{Delta, Draft};
 use crate::op::{Crash, CrashKind, Key, Open, Plan, Survivors, Value};
@@ -17,84 +16,29 @@ use crate::runner::{caught, open_for};
 /// Random crash states where there are too many to try all.
 const RANDOM_STATES: usize = 16;
 
+/// Crash states of one point whose recoveries are crashed in turn.
+const NESTED_STATES: usize = 32;
+
 /// Sectors tried as garbage at each point.
 const SOILED_SECTORS: usize = 8;
 
 /// File operations that one recovery with all its reads may take.
 const CYCLE_OPS: u64 = 400_000;
 
-/// Tables of images, so that two threads seldom meet.
-const SHARDS: usize = 64;
-
-/// What a worker is at, for whoever watches that it goes on.
-#[derive(Debug, Default)]
-pub struct Watch(Mutex<Option<(Instant, Plan)>>);
-
-impl Watch {
-    /// The worker starts on this plan.
-    pub fn start(&self, plan: impl FnOnce() -> Plan) {
-        if let Ok(mut now) = self.0.lock() {
-            *now = Some((Instant::now(), plan()));
-        }
-    }
-
-    /// The worker has nothing to do.
-    pub fn rest(&self) {
-        if let Ok(mut now) = self.0.lock() {
-            *now = None;
-        }
-    }
-
-    /// The plan that it has been at for longer than `limit`.
-    #[must_use]
-    pub fn overdue(&self, limit: Duration) -> Option<Plan> {
-        let now = self.0.lock().ok()?;
-        now.as_ref().filter(|(since, _)| since.elapsed() > limit).map(|(_, plan)| plan.clone())
-    }
-}
-
-/// What a recovery found: the head, and the history hash at it.
-type Recovered = (u64, [u8; 16]);
-
-type Table = [Mutex<BTreeMap<u128, Recovered>>; SHARDS];
-
-/// The images of one script.
+/// What the workers on one script share.
 pub struct Images<'a> {
     plan: &'a Plan,
     nested: bool,
     counts: &'a Counts,
-    seen: Table,
-    seen_nested: Table,
-}
-
-fn table() -> Table {
-    std::array::from_fn(|_| Mutex::new(BTreeMap::new()))
-}
-
-fn look_up(table: &Table, hash: u128) -> Option<Recovered> {
-    table[hash as usize % SHARDS].lock().ok()?.get(&hash).copied()
-}
-
-fn enter(table: &Table, hash: u128, recovered: Recovered) {
-    if let Ok(mut table) = table[hash as usize % SHARDS].lock() {
-        table.insert(hash, recovered);
-    }
-}
-
-/// Whether an equal image was recovered and what was found is right here, too.
-fn known(table: &Table, hash: u128, point: &Point, bounds: Bounds, exactly: Option<u64>) -> bool {
-    look_up(table, hash).is_some_and(|(head, history)| {
-        (bounds.shown..=point.model.head()).contains(&head)
-            && exactly.is_none_or(|exactly| exactly == head)
-            && point.model.hash_at(head) == history
-    })
+    seen: Seen,
+    seen_nested: Seen,
 }
 
 impl<'a> Images<'a> {
     /// None tried yet.
     #[must_use]
     pub fn new(plan: &'a Plan, nested: bool, counts: &'a Counts) -> Self {
-        Self { plan, nested, counts, seen: table(), seen_nested: table() }
+        Self { plan, nested, counts, seen: Seen::new(), seen_nested: Seen::new() }
     }
 
     /// Tries every crash state of a point.
@@ -106,13 +50,28 @@ impl<'a> Images<'a> {
         point: &Point,
         seed: u64,
         watch: &Watch,
-        stop: &AtomicBool,
+        halt: Halt<'_>,
     ) -> Result<(), Box<Found>> {
+        Trier { images: self, point, watch, halt }.crash(seed)
+    }
+}
+
+/// A worker at one point.
+struct Trier<'a> {
+    images: &'a Images<'a>,
+    point: &'a Point,
+    watch: &'a Watch,
+    halt: Halt<'a>,
+}
+
+impl Trier<'_> {
+    fn crash(&self, seed: u64) -> Result<(), Box<Found>> {
+        let point = self.point;
         let found = |crash: Crash| {
             move |broken: Broken| {
                 Box::new(Found {
                     plan: plan_to(
-                        self.plan,
+                        self.images.plan,
                         point.step,
                         &crash,
                         broken.again.as_ref().map(|(open, crash)| (*open, crash)),
@@ -125,10 +84,10 @@ impl<'a> Images<'a> {
         let killed = point.disk.fork();
         killed.kill();
         let kill = crash(CrashKind::Kill, Survivors::Random);
-        watch.start(|| plan_to(self.plan, point.step, &kill, None));
-        self.cycle(point, &killed, point.bounds, (self.nested, false)).map_err(found(kill))?;
+        self.watch.start(|| plan_to(self.images.plan, point.step, &kill, None));
+        self.cycle(&killed, point.bounds, (self.images.nested, false)).map_err(found(kill))?;
         let reader = crash(CrashKind::Kill, Survivors::Random);
-        let outcome = caught(|| self.read_and_cut(point));
+        let outcome = caught(|| self.read_and_cut());
         let cut = Crash {
             kind: CrashKind::Cut,
             at: None,
@@ -140,37 +99,31 @@ impl<'a> Images<'a> {
         let mut bounds = point.bounds;
         bounds.cut();
         let pending = point.disk.pending();
-        let telling: BTreeSet<_> = pending.few_states().map(sorted).collect();
+        let telling = telling(&pending);
         for choice in pending.states(RANDOM_STATES, seed).chain(soiled(&pending)) {
-            if stop.load(Ordering::Relaxed) {
+            if self.halt.now() {
                 break;
             }
-            let nested = self.nested && telling.contains(&sorted(choice.clone()));
+            let nested = self.images.nested && telling.contains(&sorted(choice.clone()));
             let disk = point.disk.fork();
             disk.power_cut_with(&choice);
             let cut = crash(CrashKind::Cut, Survivors::These(choice));
-            watch.start(|| plan_to(self.plan, point.step, &cut, None));
-            self.image(point, &disk, bounds, nested).map_err(found(cut))?;
+            self.watch.start(|| plan_to(self.images.plan, point.step, &cut, None));
+            self.image(&disk, bounds, nested).map_err(found(cut))?;
         }
         Ok(())
     }
 
     /// Judges one image; recovers it unless an equal one was.
-    fn image(
-        &self,
-        point: &Point,
-        disk: &SimVfs,
-        bounds: Bounds,
-        nested: bool,
-    ) -> Result<(), Broken> {
-        Counts::add(&self.counts.states);
+    fn image(&self, disk: &SimVfs, bounds: Bounds, nested: bool) -> Result<(), Broken> {
+        Counts::add(&self.images.counts.states);
         let hash = disk.image_hash();
-        if known(&self.seen, hash, point, bounds, None) {
+        if self.images.seen.covers(hash, self.point, bounds, None) {
             return Ok(());
         }
-        Counts::add(&self.counts.images);
-        let head = self.cycle(point, disk, bounds, (nested, true))?;
-        enter(&self.seen, hash, (head, point.model.hash_at(head)));
+        Counts::add(&self.images.counts.images);
+        let head = self.cycle(disk, bounds, (nested, true))?;
+        self.images.seen.enter(hash, self.point, head);
         Ok(())
     }
 
@@ -178,7 +131,6 @@ impl<'a> Images<'a> {
     /// nothing is pending, and every further recovery finds the same.
     fn cycle(
         &self,
-        point: &Point,
         disk: &SimVfs,
         bounds: Bounds,
         (nested, cut): (bool, bool),
@@ -188,56 +140,59 @@ impl<'a> Images<'a> {
         let hash = disk.image_hash();
         let captured = std::cell::RefCell::new(Vec::new());
         let outcome = caught(|| {
-            let head = self.recover(point, disk, bounds, None, &captured)?;
-            self.kept(point, disk, head, hash)?;
+            let head = self.recover(disk, bounds, None, &captured)?;
+            self.kept(disk, head, hash)?;
             Ok(head)
         });
         let head = flatten(outcome)?;
-        self.within_recovery(point, captured.into_inner(), bounds, (head, cut))?;
+        self.within_recovery(captured.into_inner(), bounds, (head, cut))?;
         Ok(head)
     }
 
     /// Opens and reads everything; `exactly` when the head is known.
     fn recover(
         &self,
-        point: &Point,
         disk: &SimVfs,
         bounds: Bounds,
         exactly: Option<u64>,
         captured: &std::cell::RefCell<Vec<(u64, SimVfs)>>,
     ) -> Check<u64> {
-        Counts::add(&self.counts.cycles);
+        Counts::add(&self.images.counts.cycles);
+        self.watch.beat();
         let none = Excuses::default();
-        let db =
-            none.take("open", open_for(&self.plan.setup, disk, Open::default(), bounds.created))?;
+        let db = none.take(
+            "open",
+            open_for(&self.images.plan.setup, disk, Open::default(), bounds.created),
+        )?;
         captured.borrow_mut().extend(disk.take_captures());
         disk.set_capture(false);
         let head = none.take("head", db.head())?;
-        bounds.judge(head, point.model.head())?;
+        bounds.judge(head, self.point.model.head())?;
         if let Some(exactly) = exactly
             && head != exactly
         {
             let what = format!("head was {exactly}, and after another crash {head}");
             return fail(Kind::Lost, "recovery of a recovery", what);
         }
-        everything(&db, &point.model, head, &none)?;
+        everything(&db, &self.point.model, head, &none)?;
         Ok(head)
     }
 
     /// What a process that only reads shows after a kill survives a power cut, too.
-    fn read_and_cut(&self, point: &Point) -> Check {
-        let (disk, bounds) = (point.disk.fork(), point.bounds);
+    fn read_and_cut(&self) -> Check {
+        let (disk, bounds) = (self.point.disk.fork(), self.point.bounds);
         disk.kill();
         disk.set_op_limit(Some(CYCLE_OPS));
-        Counts::add(&self.counts.cycles);
+        Counts::add(&self.images.counts.cycles);
+        self.watch.beat();
         let none = Excuses::default();
-        let db = match open_for(&self.plan.setup, &disk, READ_ONLY, true) {
+        let db = match open_for(&self.images.plan.setup, &disk, READ_ONLY, true) {
             Err(Error::DatabaseMissing { .. }) if !bounds.created => return Ok(()),
             opened => none.take("read-only open", opened)?,
         };
         let head = none.take("head", db.head())?;
-        bounds.judge(head, point.model.head())?;
-        everything(&db, &point.model, head, &none)?;
+        bounds.judge(head, self.point.model.head())?;
+        everything(&db, &self.point.model, head, &none)?;
         drop(db);
         // Neither can it mend a failed sync, nor end a creation.
         if bounds.tainted || !bounds.created {
@@ -249,7 +204,7 @@ impl<'a> Images<'a> {
 
     /// What was shown survives a power cut; for some images also: a commit is accepted and kept,
     /// and the database closes and opens clean.
-    fn kept(&self, point: &Point, disk: &SimVfs, head: u64, hash: u128) -> Check {
+    fn kept(&self, disk: &SimVfs, head: u64, hash: u128) -> Check {
         let nothing = CrashChoice::default();
         let none = Excuses::default();
         disk.power_cut_with(&nothing);
@@ -258,7 +213,7 @@ impl<'a> Images<'a> {
         if !hash.is_multiple_of(4) {
             return Ok(());
         }
-        let mut model = (*point.model).clone();
+        let mut model = (*self.point.model).clone();
         model.truncate(head);
         let mut draft = Draft::default();
         let value = Value { seed: 77, len: 33 };
@@ -266,7 +221,7 @@ impl<'a> Images<'a> {
         let now = hexxladb::vfs::Vfs::clock(disk).wall_nanos();
         let put = db.update(|tx| tx.put(b"kept", value.bytes()));
         none.take("update after a recovery", put)?;
-        if self.plan.setup.buffered {
+        if self.images.plan.setup.buffered {
             none.take("sync after a recovery", db.sync())?;
         }
         drop(db);
@@ -286,9 +241,11 @@ impl<'a> Images<'a> {
     }
 
     fn reopen(&self, disk: &SimVfs, head: u64) -> Check<Db> {
-        Counts::add(&self.counts.cycles);
+        Counts::add(&self.images.counts.cycles);
+        self.watch.beat();
         let none = Excuses::default();
-        let db = none.take("open", open_for(&self.plan.setup, disk, Open::default(), true))?;
+        let db =
+            none.take("open", open_for(&self.images.plan.setup, disk, Open::default(), true))?;
         let found = none.take("head", db.head())?;
         if found != head {
             let what = format!("head was {head}, and after a power cut {found}");
@@ -300,7 +257,6 @@ impl<'a> Images<'a> {
     /// Crash states at every file operation of a recovery that found `head`.
     fn within_recovery(
         &self,
-        point: &Point,
         captured: Vec<(u64, SimVfs)>,
         bounds: Bounds,
         (head, cut): (u64, bool),
@@ -310,30 +266,42 @@ impl<'a> Images<'a> {
         cut_bounds.cut();
         for (index, disk) in captured {
             for choice in disk.pending().few_states() {
-                Counts::add(&self.counts.nested_states);
+                if self.halt.now() {
+                    return Ok(());
+                }
+                Counts::add(&self.images.counts.nested_states);
                 let again = disk.fork();
                 again.power_cut_with(&choice);
                 let hash = again.image_hash();
-                if known(&self.seen_nested, hash, point, cut_bounds, cut.then_some(head)) {
+                if self.images.seen_nested.covers(hash, self.point, cut_bounds, cut.then_some(head))
+                {
                     continue;
                 }
-                Counts::add(&self.counts.nested_images);
+                Counts::add(&self.images.counts.nested_images);
                 again.set_op_limit(Some(CYCLE_OPS));
                 let ignored = std::cell::RefCell::new(Vec::new());
-                let outcome = caught(|| {
-                    self.recover(point, &again, cut_bounds, cut.then_some(head), &ignored)
-                });
+                let outcome =
+                    caught(|| self.recover(&again, cut_bounds, cut.then_some(head), &ignored));
                 let found = flatten(outcome).map_err(|broken| {
                     let survivors = Survivors::These(choice.clone());
                     let at = Some(index - start);
                     let crash = Crash { kind: CrashKind::Cut, at, survivors };
                     Broken { again: Some((Open::default(), crash)), ..broken }
                 })?;
-                enter(&self.seen_nested, hash, (found, point.model.hash_at(found)));
+                self.images.seen_nested.enter(hash, self.point, found);
             }
         }
         Ok(())
     }
+}
+
+/// The states whose recoveries are crashed, too: the telling ones where there are few sectors,
+/// else some of them, evenly spread.
+fn telling(pending: &Pending) -> BTreeSet<Vec<Kept>> {
+    let all: Vec<_> = pending.few_states().map(sorted).collect();
+    let step = all.len().div_ceil(NESTED_STATES).max(1);
+    // None and all come first.
+    all.iter().take(2).chain(all.iter().step_by(step)).cloned().collect()
 }
 
 fn sorted(mut choice: CrashChoice) -> Vec<Kept> {

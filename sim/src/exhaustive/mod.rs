@@ -11,6 +11,8 @@
 mod image;
 mod rot;
 mod scripts;
+mod seen;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -24,9 +26,10 @@ use crate::op::{Crash, Op, Open, Plan, Read};
 use crate::oracle::{Bounds, Failure};
 use crate::runner::World;
 
-pub use image::{Images, Watch};
+pub use image::Images;
 pub use rot::{ROTTEN, rot};
 pub use scripts::scripts;
+pub use watch::{Halt, Watch};
 
 /// A moment at which the script may be interrupted.
 pub struct Point {
@@ -155,6 +158,7 @@ pub fn run_script(
 ) -> Result<(), Box<Found>> {
     let points = points(plan)?;
     let images = Images::new(plan, effort.nested, counts);
+    let halt = Halt { stop, deadline: effort.deadline };
     let order = spread(points.len());
     let next = AtomicUsize::new(0);
     let found = Mutex::new(None);
@@ -162,14 +166,13 @@ pub fn run_script(
         for watch in watches.iter().take(effort.threads) {
             scope.spawn(|| {
                 while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let late = effort.deadline.is_some_and(|deadline| Instant::now() > deadline);
-                    if late || stop.load(Ordering::Relaxed) {
+                    if halt.now() {
                         break;
                     }
                     let point = &points[index];
                     Counts::add(&counts.points);
-                    if let Err(broken) = images.crash_at(point, index as u64, watch, stop) {
-                        stop.store(true, Ordering::Relaxed);
+                    if let Err(broken) = images.crash_at(point, index as u64, watch, halt) {
+                        halt.found();
                         if let Ok(mut found) = found.lock() {
                             found.get_or_insert(broken);
                         }

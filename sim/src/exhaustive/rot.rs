@@ -2,9 +2,8 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
 
-use super::{Counts, Effort, Found, Watch, spread};
+use super::{Counts, Effort, Found, Halt, Watch, spread};
 use crate::op::{Damage, Op, Plan};
 use crate::oracle::{Failure, Stop};
 use crate::runner::{Patient, World, caught, panic_failure};
@@ -29,6 +28,7 @@ pub fn rot(
     }
     let Some(patient) = world.files_at_rest() else { return Ok(()) };
     let places = places(&patient);
+    let halt = Halt { stop, deadline: effort.deadline };
     let order = spread(places.len());
     let next = AtomicUsize::new(0);
     let found = Mutex::new(None);
@@ -36,15 +36,14 @@ pub fn rot(
         for watch in watches.iter().take(effort.threads) {
             scope.spawn(|| {
                 while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let late = effort.deadline.is_some_and(|deadline| Instant::now() > deadline);
-                    if late || stop.load(Ordering::Relaxed) {
+                    if halt.now() {
                         break;
                     }
                     let mut plan = plan.clone();
                     plan.ops.push(Op::Damage(places[index]));
                     watch.start(|| plan.clone());
                     if let Err(failure) = flip(&patient, places[index], counts) {
-                        stop.store(true, Ordering::Relaxed);
+                        halt.found();
                         if let Ok(mut found) = found.lock() {
                             found.get_or_insert(Box::new(Found { plan, failure }));
                         }

@@ -1,0 +1,8 @@
+//! A run of log frames: what is accepted encodes to the same bytes, and any flip is found.
+
+#![no_main]
+
+use hexxladb_fuzz as _;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| hexxladb::fuzzing::log_frames(data));
