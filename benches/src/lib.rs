@@ -8,6 +8,11 @@
 //! that a wrong answer is a failed cell and never a fast one. `benches/README.md` says how each
 //! figure is taken.
 
+/// The project's README: its example is compiled and run with the other doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
+
 pub mod cli;
 pub mod data;
 pub mod engines;

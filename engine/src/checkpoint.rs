@@ -112,11 +112,15 @@ impl Core {
             Ok(false) => Ok(()),
             Ok(true) => {
                 let frame = job.root.frame();
+                #[cfg(feature = "tracing")]
+                tracing::debug!(head = job.root.seq, "checkpoint done");
                 **slot = None;
                 self.end_checkpoint(Some(frame));
                 Ok(())
             }
             Err(WriteError::NoSpace(error)) => {
+                #[cfg(feature = "tracing")]
+                tracing::warn!(%error, "no space for a checkpoint; the log grows");
                 probe::hit(Probe::CheckpointNoSpace);
                 **slot = None;
                 self.end_checkpoint(None);

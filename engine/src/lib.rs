@@ -1,6 +1,6 @@
-//! HexxlaDB: an embedded database for structured, versioned records on a hexagonal lattice.
-
-#![cfg_attr(docsrs, feature(doc_cfg))]
+//! The engine of HexxlaDB. Modules are in layers; `ARCHITECTURE.md` has the map.
+//!
+#![doc = include_str!("../README.md")]
 
 mod btree;
 mod bytes;

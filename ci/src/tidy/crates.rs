@@ -53,7 +53,7 @@ const ALLOWED: [(&str, &[&str]); 3] = [
 ];
 
 /// What the tests of those packages may use besides.
-const ALLOWED_IN_TESTS: [&str; 4] = ["insta", "proptest", "serde_json", "tempfile"];
+const ALLOWED_IN_TESTS: [&str; 5] = ["insta", "proptest", "serde_json", "tempfile", "tokio"];
 
 /// Packages with lints of their own, each with its reason.
 const OWN_LINTS: [(&str, &str); 2] = [

@@ -129,6 +129,8 @@ impl Core {
             Error::Poisoned { cause } => cause.clone(),
             other => other.to_string(),
         };
+        #[cfg(feature = "tracing")]
+        tracing::error!(cause, "a write failed; nothing more is written until reopened");
         if let Some(wal) = self.wal.get() {
             wal.fail(&cause);
         }

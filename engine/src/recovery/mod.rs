@@ -33,6 +33,8 @@ use replay::Replayer;
 /// Opens or creates the database at `path`.
 pub(crate) fn open(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<Core> {
     options.validate()?;
+    #[cfg(feature = "tracing")]
+    let _span = tracing::info_span!("hexxladb.open", path = %path.display()).entered();
     let (lock_file, header) = lock_or_create(&*vfs, path, &options)?;
     check_options(path, &header, &options)?;
     let opening = Opening { vfs, path, options, lock_file, header };
@@ -40,6 +42,27 @@ pub(crate) fn open(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<C
         State::Clean => opening.open_clean(),
         State::InUse => opening.recover(),
     }
+    .inspect(tell_opened)
+}
+
+/// An event with what the open found.
+fn tell_opened(core: &Core) {
+    #[cfg(feature = "tracing")]
+    {
+        let report = &core.report;
+        tracing::info!(
+            clean = report.clean,
+            commits_replayed = report.commits_replayed,
+            bytes_replayed = report.bytes_replayed,
+            frames_discarded = report.frames_discarded,
+            "opened"
+        );
+        if let Some(reason) = &report.reason {
+            tracing::warn!(reason, "the end of the log was discarded");
+        }
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = core;
 }
 
 /// The locked primary and its header; creates it where there is none.

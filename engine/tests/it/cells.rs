@@ -56,10 +56,9 @@ fn a_large_collection_is_written_in_bounded_transactions_with_progress() {
         let db = in_memory();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let tell = Arc::clone(&heard);
-        let mut how = PutCells::default();
-        assert_eq!(how.batch_cells, 1000);
-        how.batch_cells = batch_cells;
-        how.progress = Some(Arc::new(move |done| tell.lock().unwrap().push(done)));
+        let progress: Option<hexxladb::Progress> =
+            Some(Arc::new(move |done| tell.lock().unwrap().push(done)));
+        let how = PutCells { batch_cells, progress, ..PutCells::default() };
         assert_eq!(db.put_cells(cells(2500), &how).unwrap(), 2500);
         assert_eq!((db.head().unwrap(), count(&db)), (commits, 2500));
         let heard = heard.lock().unwrap();
@@ -71,8 +70,9 @@ fn a_large_collection_is_written_in_bounded_transactions_with_progress() {
                 .all(|(done, turn)| *done == 2500.min(turn * batch_cells.max(1) as u64))
         );
     }
-    let db = in_memory();
-    assert_eq!(db.put_cells([], &PutCells::default()).unwrap(), 0);
+    let (db, how) = (in_memory(), PutCells::default());
+    assert_eq!(how.batch_cells, 1000);
+    assert_eq!(db.put_cells([], &how).unwrap(), 0);
     assert_eq!(db.head().unwrap(), 0);
 }
 
@@ -81,14 +81,13 @@ fn a_large_collection_is_written_in_bounded_transactions_with_progress() {
 fn a_large_collection_can_be_cancelled_between_transactions() {
     let db = in_memory();
     let cancel = CancelToken::new();
-    let (elsewhere, mut how) = (cancel.clone(), PutCells::default());
-    how.batch_cells = 100;
-    how.cancel = Some(cancel.clone());
-    how.progress = Some(Arc::new(move |done| {
+    let elsewhere = cancel.clone();
+    let progress: Option<hexxladb::Progress> = Some(Arc::new(move |done| {
         if done == 300 {
             elsewhere.cancel();
         }
     }));
+    let how = PutCells { batch_cells: 100, cancel: Some(cancel.clone()), progress };
     refused!(db.put_cells(cells(2500), &how), Error::Cancelled { done: 300 });
     assert!(cancel.is_cancelled());
     assert_eq!((count(&db), db.head().unwrap()), (300, 3), "what was committed stays");
@@ -105,8 +104,7 @@ fn a_large_collection_takes_no_more_memory_than_its_batches() {
         assert!(index <= (reader.head().unwrap() as usize + 1) * 500);
         cell
     });
-    let mut how = PutCells::default();
-    how.batch_cells = 500;
+    let how = PutCells { batch_cells: 500, ..PutCells::default() };
     assert_eq!(db.put_cells(taken, &how).unwrap(), 8000);
     assert!(db.stats_mvcc().unwrap().cache_bytes_used <= 1 << 20);
 }
@@ -117,8 +115,7 @@ fn a_refused_cell_ends_a_large_collection_where_it_is() {
     let db = in_memory();
     let wrong = (coord(0, 99), Cell::new("x").with_confidence(-1.0));
     let all = cells(250).chain([wrong]).chain(cells(100));
-    let mut how = PutCells::default();
-    how.batch_cells = 100;
+    let how = PutCells { batch_cells: 100, ..PutCells::default() };
     let ended: Result<u64> = db.put_cells(all, &how);
     refused!(ended, Error::InvalidRecord { family: "cell", .. });
     assert_eq!((count(&db), db.head().unwrap()), (200, 2));

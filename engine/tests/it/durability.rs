@@ -4,9 +4,10 @@
 //! One script with everything that happens to a database, crashed at every operation that changes
 //! the disk, in every state that a power cut may leave there (or the telling ones, where there are
 //! many); and crashed again while it recovers.
+#![cfg(feature = "sim")]
 
 use hexxladb::vfs::sim::{Applied, CrashAt, CutProfile, SimVfs};
-use hexxladb::{Db, Error, Options, Result};
+use hexxladb::{Db, Error, Options, ReadTx, Result};
 
 use crate::support::{
     LOG, Rows, all_snapshots, both_light, check_clean, light, open, put, rows, try_open,
@@ -174,7 +175,7 @@ fn a_sequence_that_was_acknowledged_or_read_names_one_commit_for_ever() {
         known = hashes;
         for _ in 0..3 {
             put(&db, "key", round.to_be_bytes()).unwrap();
-            known.push(db.view(|tx| tx.history_hash()).unwrap());
+            known.push(db.view(ReadTx::history_hash).unwrap());
         }
         // A commit that is cut off somewhere.
         let op = vfs.mutating_ops() + round % 2;

@@ -53,7 +53,7 @@ fn after_a_failed_sync_the_commit_is_unknown_and_the_handle_writes_no_more() {
             next(&vfs, Target::Sync, effect.clone());
             match put(&db, "second", "2") {
                 Err(Error::CommitUnknown { seq: 2, cause }) => {
-                    assert!(cause.contains("sync"), "{cause}")
+                    assert!(cause.contains("sync"), "{cause}");
                 }
                 other => panic!("{other:?}"),
             }
@@ -74,9 +74,8 @@ fn after_a_failed_sync_the_commit_is_unknown_and_the_handle_writes_no_more() {
             let db = open(&vfs, options.clone());
             // Reopening tells: the commit is there, or it is not.
             let there = db.commits(2..).unwrap().count();
-            let expected = Rows::from_iter(
-                [row("first", "1")].into_iter().chain((there > 0).then(|| row("second", "2"))),
-            );
+            let rest = (there > 0).then(|| row("second", "2"));
+            let expected: Rows = [row("first", "1")].into_iter().chain(rest).collect();
             assert_eq!(rows(&db), expected);
             assert_eq!(put(&db, "third", "").unwrap(), 2 + there as u64);
             check_clean(&db);

@@ -40,11 +40,11 @@ fn with_headers(close: bool, change: impl Fn(&mut [u8])) -> MemoryVfs {
 // spec: FILE-17
 #[test]
 fn an_unknown_incompatible_bit_or_version_is_refused() {
-    let changes: [&dyn Fn(&mut [u8]); 4] = [
-        &|slot| slot[INCOMPATIBLE] = 1,
-        &|slot| slot[INCOMPATIBLE + 7] = 0x80,
-        &|slot| slot[VERSION] = 3,
-        &|slot| slot[VERSION] = 0,
+    let changes: [fn(&mut [u8]); 4] = [
+        |slot| slot[INCOMPATIBLE] = 1,
+        |slot| slot[INCOMPATIBLE + 7] = 0x80,
+        |slot| slot[VERSION] = 3,
+        |slot| slot[VERSION] = 0,
     ];
     for change in changes {
         for (close, read_only) in [(true, false), (true, true), (false, false)] {

@@ -216,6 +216,7 @@ fn what_an_update_was_shown_survives_the_power_cut_after_it() {
 }
 
 // spec: OPT-10, OPT-11, TXN-22
+#[cfg(feature = "sim")]
 #[test]
 fn buffered_commits_are_ordered_and_kept_by_a_kill_and_lost_only_back_to_the_last_sync() {
     for mvcc in [true, false] {

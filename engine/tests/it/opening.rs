@@ -178,7 +178,7 @@ fn a_missing_database_is_created_only_if_it_may_be() {
 // spec: FILE-19
 #[test]
 fn a_file_that_is_not_a_database_is_refused_and_left_alone() {
-    let png = [&b"\x89PNG\r\n\x1a\n"[..], &[7; 60_000]].concat();
+    let png = [&b"\x89PNG\r\n\x1a\n"[..], &vec![7; 60_000]].concat();
     let cases = [&b"x"[..], b"SQLite format 3\0", &[0xFF; 4096], &png, &[b'#'; 16_384]];
     for bytes in cases {
         for read_only in [false, true] {

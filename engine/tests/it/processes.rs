@@ -3,7 +3,6 @@
 //! The other process is this program once more, running [`child`] alone in a role of its own.
 #![expect(
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     reason = "files and processes of the operating system are what this is about"
 )]
 
@@ -31,7 +30,7 @@ fn child() {
     match &role[..] {
         "read" | "hold" => say("ready"),
         "threads" => say(&format!("threads {}", threads_while_working(&db))),
-        _ => (0u32..).for_each(|key| {
+        _ => (0..1_000_000u32).for_each(|key| {
             put(&db, key.to_be_bytes(), format!("{key:0>200}")).unwrap();
             say(&format!("committed {key}"));
         }),
@@ -67,8 +66,8 @@ impl Other {
 
     /// The next thing that the child says; `None` when it is gone.
     fn hear(&mut self) -> Option<String> {
-        let said = self.lines.by_ref().map_while(Result::ok);
-        said.filter_map(|line| line.strip_prefix("child: ").map(str::to_owned)).next()
+        let mut said = self.lines.by_ref().map_while(Result::ok);
+        said.find_map(|line| line.strip_prefix("child: ").map(str::to_owned))
     }
 
     fn kill(mut self) -> Vec<String> {

@@ -1,9 +1,11 @@
 //! What is kept of commits: times that never go backwards, notes, history hashes; and finding a
 //! commit by its time.
 
+use std::ops::Bound::{self, Excluded, Included, Unbounded};
+
 use hexxladb::vfs::MemoryVfs;
 use hexxladb::vfs::sim::SimVfs;
-use hexxladb::{Cell, Commit, Coord, Db, Error, Result, Timestamp, WriteTx};
+use hexxladb::{Cell, Commit, Coord, Db, Error, ReadTx, Result, Timestamp, WriteTx};
 use sha2::{Digest, Sha256};
 
 use crate::support::{both_formats, coord, in_memory, open, options, put, refused, rows};
@@ -32,7 +34,9 @@ fn a_set_time_counts_unless_an_earlier_commit_is_later() {
         let db = open(&vfs, options);
         let set = [i64::MIN, -5, 10, 3, 10, 11, i64::MAX, 0];
         let expected = [i64::MIN, -5, 10, 10, 10, 11, i64::MAX, i64::MAX];
-        set.into_iter().for_each(|nanos| put_at(&db, nanos));
+        for nanos in set {
+            put_at(&db, nanos);
+        }
         assert_eq!(times(&db), expected);
         // The last one set counts; and the last commit's time is known after reopening.
         db.close().unwrap();
@@ -164,7 +168,7 @@ fn commits_are_listed_both_ways_over_any_range() {
         assert!(all.iter().zip(1..).all(|(commit, seq)| {
             commit.seq == seq && commit.note == Some(format!("commit {seq}"))
         }));
-        let seqs = |range: (std::ops::Bound<u64>, std::ops::Bound<u64>)| {
+        let seqs = |range: (Bound<u64>, Bound<u64>)| {
             let forwards: Vec<Commit> = db.commits(range).unwrap().map(|c| c.unwrap()).collect();
             let mut backwards: Vec<Commit> =
                 db.commits(range).unwrap().rev().map(|c| c.unwrap()).collect();
@@ -173,7 +177,6 @@ fn commits_are_listed_both_ways_over_any_range() {
             assert!(forwards.iter().all(|commit| *commit == all[commit.seq as usize - 1]));
             forwards.iter().map(|commit| commit.seq).collect::<Vec<u64>>()
         };
-        use std::ops::Bound::{Excluded, Included, Unbounded};
         assert_eq!(seqs((Included(0), Included(2))), [1, 2]);
         assert_eq!(seqs((Excluded(7), Unbounded)), [8, 9]);
         assert_eq!(seqs((Included(3), Excluded(5))), [3, 4]);
@@ -264,11 +267,13 @@ impl Chain {
     }
 }
 
+/// A commit: its note, what it does, and the records that it touches in the order of their keys.
+type Step = (Option<&'static str>, fn(&mut WriteTx) -> Result<()>, Vec<Touched>);
+
 // spec: SNAP-09
 #[test]
 fn history_hashes_are_a_chain_over_what_was_written() {
     let (far, near) = (coord(-7, 3), coord(0, 0));
-    type Step = (Option<&'static str>, fn(&mut WriteTx) -> Result<()>, Vec<Touched>);
     let mut steps: Vec<Step> = vec![
         (
             Some("first"),
@@ -319,7 +324,7 @@ fn history_hashes_are_a_chain_over_what_was_written() {
         }
         let found = |db: &Db| commits(db).iter().map(|c| c.history_hash).collect::<Vec<_>>();
         assert_eq!(found(&db), expected);
-        assert_eq!(db.view(|tx| tx.history_hash()).unwrap(), chain.hash);
+        assert_eq!(db.view(ReadTx::history_hash).unwrap(), chain.hash);
         // From the log, and from the primary.
         for close in [false, true] {
             if close {
@@ -350,7 +355,7 @@ fn equal_histories_have_equal_hashes_and_different_ones_have_not() {
         })
         .unwrap();
         assert_eq!(rows(&db).len(), 1);
-        db.view(|tx| tx.history_hash()).unwrap()
+        db.view(ReadTx::history_hash).unwrap()
     };
     let base = hash(1, "k", "v", None);
     assert_eq!(hash(1, "k", "v", None), base);
@@ -363,5 +368,5 @@ fn equal_histories_have_equal_hashes_and_different_ones_have_not() {
         assert_ne!(other, base);
     }
     let db = in_memory();
-    assert_eq!(db.view(|tx| tx.history_hash()).unwrap(), [0; 16]);
+    assert_eq!(db.view(ReadTx::history_hash).unwrap(), [0; 16]);
 }

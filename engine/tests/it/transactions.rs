@@ -140,7 +140,9 @@ fn sequences_are_taken_by_commits_that_are_not_empty() {
             assert_eq!(db.head().unwrap(), 0);
         }
         assert_eq!(put(&db, "a", "1").unwrap(), 1);
-        empty.into_iter().for_each(|write| db.update(write).unwrap());
+        for write in empty {
+            db.update(write).unwrap();
+        }
         assert_eq!(put(&db, "a", "2").unwrap(), 2);
         // A note alone is a commit, an empty note too.
         for (seq, note) in [(3, "why"), (4, "")] {
