@@ -96,18 +96,10 @@ impl CheckReport {
 pub(crate) fn check(core: &Arc<Core>) -> Result<CheckReport> {
     core.check_open()?;
     // Without a writer the tree, free space and counters belong together.
-    let writer = if core.options.read_only || core.wal.get().is_none() {
-        None
-    } else {
-        Some(core.take_seat()?)
-    };
-    let checked = writer.as_ref().map_or(Ok(()), |_| core.checkpoint_now()).and_then(|()| {
-        let root = if writer.is_some() { core.base() } else { core.group.load_full() };
-        Walk::new(core, &root).run()
-    });
-    if writer.is_some() {
-        core.leave_seat();
-    }
+    core.claim_seat()?;
+    let settled = if core.wal.get().is_some() { core.checkpoint_now() } else { Ok(()) };
+    let checked = settled.and_then(|()| Walk::new(core, &core.base()).run());
+    core.leave_seat();
     checked
 }
 

@@ -7,13 +7,16 @@ use hexxladb_vfs::{File, FileExt, LockKind, LockOutcome, OpenMode, Vfs};
 
 use crate::btree::Tree;
 use crate::error::{Error, Result};
-use crate::format::header::{Header, Retired, State, first_page};
+use crate::format::header::{HEADER_BYTES, Header, Retired, SLOT_BYTES, State, first_page};
 use crate::ids::{FrameNo, Identity};
 use crate::options::{DEFAULT_MAX_VALUE_BYTES, DEFAULT_PAGE_SIZE, Options};
 use crate::pager::{Node, Owner, Pager, Slot, Space, write_root_pages};
 use crate::probe::{self, Probe};
 use crate::timeline::Root;
 use crate::wal::{LogFile, parent_of, wal_path};
+
+/// The largest page size that a database may have.
+const MAX_PAGE_SIZE: usize = 65536;
 
 /// Whether there is nothing at `path` yet: no file, or an empty one.
 pub(crate) fn is_unborn(vfs: &dyn Vfs, path: &Path) -> Result<bool> {
@@ -57,6 +60,10 @@ pub(crate) fn create(
         return Ok(None);
     }
     if !file.is_empty()? {
+        if !is_unfinished(&*file)? {
+            let what = "it is in the way of creating a database; move it away".into();
+            return Err(Error::NotADatabase { path: new_path, what });
+        }
         probe::hit(Probe::UnfinishedCreate);
         file.set_len(0)?;
     }
@@ -64,6 +71,16 @@ pub(crate) fn create(
     vfs.rename(&new_path, path)?;
     vfs.sync_dir(parent_of(path))?;
     Ok(Some((file, header)))
+}
+
+/// Whether a file is what a creation that did not come to its end may have left: no longer than
+/// an empty database, and without the header slots that only a later write fills.
+fn is_unfinished(file: &dyn File) -> Result<bool> {
+    let longest = (first_page(MAX_PAGE_SIZE) + 3) * MAX_PAGE_SIZE as u64;
+    let mut slots = vec![0; HEADER_BYTES as usize];
+    file.read_up_to(0, &mut slots)?;
+    let (first, last) = (&slots[..SLOT_BYTES], &slots[3 * SLOT_BYTES..]);
+    Ok(file.len()? <= longest && first.iter().chain(last).all(|&byte| byte == 0))
 }
 
 /// Writes an empty database and syncs it.

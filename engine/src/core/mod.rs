@@ -155,6 +155,16 @@ impl Core {
 
     /// Takes the writer's seat, waiting for its owner, and brings the base up to date.
     pub(crate) fn take_seat(&self) -> Result<Arc<Root>> {
+        self.claim_seat()?;
+        let prepared = self.prepare_seat();
+        if prepared.is_err() {
+            self.leave_seat();
+        }
+        prepared
+    }
+
+    /// Takes the writer's seat, waiting for its owner, and writes nothing.
+    pub(crate) fn claim_seat(&self) -> Result<()> {
         let me = thread_number();
         {
             let mut seat = lock(&self.seat);
@@ -169,11 +179,7 @@ impl Core {
             self.check_open()?;
             seat.owner = Some(me);
         }
-        let prepared = self.prepare_seat();
-        if prepared.is_err() {
-            self.leave_seat();
-        }
-        prepared
+        Ok(())
     }
 
     fn prepare_seat(&self) -> Result<Arc<Root>> {

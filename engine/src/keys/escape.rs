@@ -41,12 +41,19 @@ pub(super) fn push_escaped(key: &mut KeyBuf, text: &[u8], escaped_len: usize) {
 pub(super) fn whole_text(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
     match bytes.strip_suffix(&TERMINATOR) {
         // Nearly every text; the search for a zero is much faster than a walk over the bytes.
-        Some(text) if !text.contains(&0) => Ok(Cow::Borrowed(text)),
+        Some(text) if !has_zero(text) => Ok(Cow::Borrowed(text)),
         _ => match split_text(bytes)? {
             (text, []) => Ok(text),
             _ => Err(DecodeError::damaged("bytes follow the end of a text in a key")),
         },
     }
+}
+
+/// Whether a short text holds a zero; without a branch for each byte.
+#[inline]
+#[expect(clippy::needless_bitwise_bool, reason = "without a branch it is a few wide compares")]
+fn has_zero(text: &[u8]) -> bool {
+    text.iter().fold(false, |found, &byte| found | (byte == 0))
 }
 
 /// Splits an escaped text off the front of `bytes`: the text, and what follows its terminator.

@@ -71,14 +71,16 @@ pub(crate) struct Space {
     freed: BTreeMap<FrameNo, Vec<Extent>>,
     young: BTreeMap<(FrameNo, PageNo), u64>,
     uncommitted: BTreeMap<PageNo, u64>,
-    /// While a recovered state is not republished no page may be reused: only the end grows.
-    append_only: bool,
+    /// While a recovered state is not republished, only pages from here on may be reused: those
+    /// that the replay itself has added at the end.
+    reuse_from: PageNo,
 }
 
 impl Space {
     /// A file of `end` pages with these extents free.
     pub(crate) fn new(end: u64, free: Vec<Extent>, append_only: bool) -> Self {
-        let mut space = Self { end, append_only, ..Self::default() };
+        let reuse_from = PageNo(if append_only { end } else { 0 });
+        let mut space = Self { end, reuse_from, ..Self::default() };
         for extent in free {
             space.free.insert(extent);
         }
@@ -112,15 +114,15 @@ impl Space {
     pub(crate) fn settle_replay(&mut self, frame: FrameNo) {
         let freed = std::mem::take(&mut self.freed).into_values().flatten().collect();
         self.add_freed(frame, freed);
-        let young = std::mem::take(&mut self.young);
-        self.young = young.into_iter().map(|((_, at), len)| ((frame, at), len)).collect();
-        self.append_only = false;
+        // Every checkpoint from here on contains them.
+        self.young.clear();
+        self.reuse_from = PageNo(0);
     }
 
     /// One page, the lowest free one.
     pub(crate) fn allocate_page(&mut self, owner: Owner) -> PageNo {
-        let found = self.free.by_start.first_key_value().map(|(&start, &len)| (start, len));
-        let extent = match found.filter(|_| !self.append_only) {
+        let found = self.free.by_start.range(self.reuse_from..).next();
+        let extent = match found.map(|(&start, &len)| (start, len)) {
             Some((start, len)) => {
                 probe::hit(Probe::FreePageReused);
                 self.free.take(start, len, 1)
@@ -144,7 +146,7 @@ impl Space {
             let fitting = self.free.by_len.range((missing, PageNo(0))..).next().copied();
             let largest = self.free.by_len.last().copied();
             let extent = match (fitting, largest) {
-                _ if self.append_only => self.grow(missing),
+                _ if self.reuse_from > PageNo(0) => self.grow(missing),
                 (Some((len, start)), _) => self.free.take(start, len, missing),
                 // Worth a run of its own only when it is a fair part of the value.
                 (None, Some((len, start))) if runs.len() + 1 < max_runs && len * 4 >= pages => {
@@ -191,7 +193,14 @@ impl Space {
         for (start, pages) in std::mem::take(&mut self.uncommitted) {
             self.young.insert((frame, start), pages);
         }
-        self.add_freed(frame, freed);
+        // What a replay has added and dropped again, nobody has ever reached.
+        let replaying = self.reuse_from > PageNo(0);
+        let (own, others): (Vec<Extent>, Vec<Extent>) =
+            freed.into_iter().partition(|extent| replaying && extent.start >= self.reuse_from);
+        for extent in own {
+            self.free.insert(extent);
+        }
+        self.add_freed(frame, others);
     }
 
     /// Pages that no root from `frame` on reaches.

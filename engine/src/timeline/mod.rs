@@ -13,5 +13,5 @@ pub(crate) use group::Group;
 pub(crate) use registry::{Registry, Ticket};
 pub(crate) use root::{MetaRow, Root};
 pub(crate) use rows::{
-    InLeaf, PLAIN, Rows, Source, TOMBSTONE, VisibleRow, is_tombstone, newest_at, read_value,
+    PLAIN, Rows, Source, TOMBSTONE, VisibleRow, is_tombstone, newest_at, read_value,
 };

@@ -163,25 +163,37 @@ pub(crate) struct Rows {
     done: bool,
 }
 
-/// A visible row: its logical key and where it is.
+/// A visible row.
 pub(crate) struct VisibleRow {
-    pub(crate) logical: KeyBuf,
     leaf: Arc<Node>,
     index: usize,
+    mvcc: bool,
 }
 
+/// Keys up to this length are put together without an allocation.
+const SHORT_KEY_BYTES: usize = 64;
+
 impl VisibleRow {
+    /// Calls `read` with the row's logical key.
+    #[inline]
+    pub(crate) fn with_logical<T>(&self, read: impl FnOnce(&[u8]) -> T) -> T {
+        let (prefix, suffix) = (self.leaf.keys.prefix(), self.leaf.keys.suffix(self.index));
+        let len = prefix.len() + suffix.len();
+        let logical_len = if self.mvcc { len.saturating_sub(keys::SEQ_BYTES) } else { len };
+        if len > SHORT_KEY_BYTES {
+            return read(&self.leaf.keys.key(self.index)[..logical_len]);
+        }
+        let mut key = [0; SHORT_KEY_BYTES];
+        key[..prefix.len()].copy_from_slice(prefix);
+        key[prefix.len()..len].copy_from_slice(suffix);
+        read(&key[..logical_len])
+    }
+
     /// The row's value.
+    #[inline]
     pub(crate) fn value(&self, pager: &Pager) -> Result<Bytes> {
         read_value(pager, &self.leaf, self.index)
     }
-}
-
-/// What the leaf at hand has to offer.
-pub(crate) enum InLeaf {
-    Row(VisibleRow),
-    /// Nothing more: ask [`Rows::next_leaf`], or it is the end.
-    Exhausted,
 }
 
 impl Rows {
@@ -196,12 +208,11 @@ impl Rows {
         self.done
     }
 
-    /// The next row from the front, as long as the leaf at hand has one.
+    /// The next row from the front, as long as the leaf at hand has one: then ask
+    /// [`Rows::next_leaf`], or it is the end.
     #[inline]
-    pub(crate) fn next_in_leaf(&mut self, pager: &Pager) -> Result<InLeaf> {
-        let Some(front) = self.front.as_mut().filter(|_| !self.done) else {
-            return Ok(InLeaf::Exhausted);
-        };
+    pub(crate) fn next_in_leaf(&mut self, pager: &Pager) -> Result<Option<VisibleRow>> {
+        let Some(front) = self.front.as_mut().filter(|_| !self.done) else { return Ok(None) };
         let leaf = &front.span.leaf;
         while front.index < front.limit {
             let index = front.index;
@@ -212,11 +223,11 @@ impl Rows {
             front.index = after_versions(leaf, index, front.limit, self.mvcc);
             front.passed = Some(index);
             if !is_tombstone(pager, leaf, index)? {
-                let logical = logical_of(leaf, index, self.mvcc);
-                return Ok(InLeaf::Row(VisibleRow { logical, leaf: Arc::clone(leaf), index }));
+                let (leaf, mvcc) = (Arc::clone(leaf), self.mvcc);
+                return Ok(Some(VisibleRow { leaf, index, mvcc }));
             }
         }
-        Ok(InLeaf::Exhausted)
+        Ok(None)
     }
 
     /// Goes to the next leaf from the front, unless the walk is over.
@@ -312,15 +323,14 @@ impl Rows {
         leaf: Arc<Node>,
         index: usize,
     ) -> Result<Option<VisibleRow>> {
-        let alone =
-            !source.mvcc || index > 0 && leaf.keys.strip_key_prefix(index - 1, logical).is_none();
+        let mvcc = self.mvcc;
+        let alone = !mvcc || index > 0 && leaf.keys.strip_key_prefix(index - 1, logical).is_none();
         if alone {
             let tombstone = is_tombstone(source.pager, &leaf, index)?;
-            return Ok((!tombstone).then(|| VisibleRow { logical: logical.clone(), leaf, index }));
+            return Ok((!tombstone).then_some(VisibleRow { leaf, index, mvcc }));
         }
-        Ok(newest_at(source, logical, self.seq)?.filter(|row| !row.tombstone).map(|row| {
-            VisibleRow { logical: logical.clone(), leaf: row.found.leaf, index: row.found.index }
-        }))
+        let newest = newest_at(source, logical, self.seq)?.filter(|row| !row.tombstone);
+        Ok(newest.map(|row| VisibleRow { leaf: row.found.leaf, index: row.found.index, mvcc }))
     }
 
     fn step_back(

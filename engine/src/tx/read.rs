@@ -14,9 +14,7 @@ use crate::keys::{self, KeyRange};
 use crate::lattice::{Coord, PackedCoord};
 use crate::pager::Pager;
 use crate::record::{Cell, decode_cell};
-use crate::timeline::{
-    Commit, InLeaf, Root, Rows, Source, Ticket, VisibleRow, commit_at, newest_at,
-};
+use crate::timeline::{Commit, Root, Rows, Source, Ticket, VisibleRow, commit_at, newest_at};
 
 /// A read transaction: one state of the database, for as long as it lives.
 pub struct ReadTx {
@@ -234,10 +232,12 @@ macro_rules! iterator {
                 Self { state, rows, failed: false }
             }
 
+            #[inline]
             fn row(&mut self) -> Result<Option<VisibleRow>> {
                 loop {
-                    if let InLeaf::Row(row) = self.rows.next_in_leaf(self.state.pager())? {
-                        return Ok(Some(row));
+                    let row = self.rows.next_in_leaf(self.state.pager())?;
+                    if row.is_some() {
+                        return Ok(row);
                     }
                     let rows = &mut self.rows;
                     self.state.read(|source| rows.next_leaf(&source))?;
@@ -252,6 +252,7 @@ macro_rules! iterator {
                 self.state.read(|source| rows.next_back(&source))
             }
 
+            #[inline]
             fn item(&mut self, row: Result<Option<VisibleRow>>) -> Option<Result<$item>> {
                 let item = row.and_then(|row| {
                     row.map(|row| $convert(self.state.pager(), row)).transpose()
@@ -290,7 +291,7 @@ macro_rules! iterator {
 iterator! {
     /// Cells in Morton order, from either end. Ends after an error.
     Cells, (Coord, Cell), |pager: &Pager, row: VisibleRow| {
-        let coord = keys::cell_coord(&row.logical);
+        let coord = row.with_logical(keys::cell_coord);
         let coord = coord.map_err(|error| error.at(pager.file.path(), 0))?;
         Ok::<_, Error>((coord, cell_from(pager, &row.value(pager)?)?))
     }
@@ -299,8 +300,8 @@ iterator! {
 iterator! {
     /// Keys and values of the raw keyspace in key order, from either end. Ends after an error.
     RawScan, (Bytes, Bytes), |pager: &Pager, row: VisibleRow| {
-        let key = keys::raw_app_key(&row.logical);
+        let key = row.with_logical(|key| keys::raw_app_key(key).map(|key| Bytes::from(&*key)));
         let key = key.map_err(|error| error.at(pager.file.path(), 0))?;
-        Ok::<_, Error>((Bytes::from(&*key), row.value(pager)?))
+        Ok::<_, Error>((key, row.value(pager)?))
     }
 }

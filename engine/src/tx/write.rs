@@ -1,5 +1,6 @@
 //! The write transaction: reads its own writes, and leaves nothing behind unless it commits.
 
+use std::marker::PhantomData;
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
@@ -37,7 +38,7 @@ struct Touched {
 }
 
 /// A write transaction. Get one from [`Db::update`](crate::Db::update) or
-/// [`Db::begin_write`](crate::Db::begin_write); dropping it rolls back.
+/// [`Db::begin_write`](crate::Db::begin_write); dropping it rolls back. It stays on its thread.
 pub struct WriteTx {
     core: Arc<Core>,
     base: Arc<Root>,
@@ -51,6 +52,8 @@ pub struct WriteTx {
     /// A failed operation left the transaction unfit to commit.
     broken: bool,
     ended: bool,
+    /// The seat is its thread's: it does not move to another one.
+    on_thread: PhantomData<*const ()>,
 }
 
 impl WriteTx {
@@ -69,6 +72,7 @@ impl WriteTx {
             in_parts: false,
             broken: false,
             ended: false,
+            on_thread: PhantomData,
         })
     }
 
