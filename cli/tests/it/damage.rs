@@ -9,6 +9,7 @@ fn make(db: &Path) {
     run_with(args!["ingest", db, "--commit-every", "100"], lines.as_bytes()).ok();
 }
 
+// spec: CHECK-05
 #[test]
 fn check_says_clean_where_all_is_well() {
     let place = Place::new();
@@ -22,6 +23,7 @@ fn check_says_clean_where_all_is_well() {
     assert!(json[0]["rows"].as_u64() >= Some(600) && json[0]["pages"].as_u64() > Some(3));
 }
 
+// spec: CHECK-05
 #[test]
 fn check_finds_a_flipped_bit_in_every_used_page() {
     let place = Place::new();

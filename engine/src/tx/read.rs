@@ -232,19 +232,10 @@ macro_rules! iterator {
                 Self { state, rows, failed: false }
             }
 
-            #[inline]
-            fn row(&mut self) -> Result<Option<VisibleRow>> {
-                loop {
-                    let row = self.rows.next_in_leaf(self.state.pager())?;
-                    if row.is_some() {
-                        return Ok(row);
-                    }
-                    let rows = &mut self.rows;
-                    self.state.read(|source| rows.next_leaf(&source))?;
-                    if rows.is_done() {
-                        return Ok(None);
-                    }
-                }
+            /// Goes to the next leaf; the walk's end or an error ends the iterator.
+            fn next_leaf(&mut self) -> Result<()> {
+                let rows = &mut self.rows;
+                self.state.read(|source| rows.next_leaf(&source))
             }
 
             fn row_back(&mut self) -> Result<Option<VisibleRow>> {
@@ -252,13 +243,9 @@ macro_rules! iterator {
                 self.state.read(|source| rows.next_back(&source))
             }
 
-            #[inline]
-            fn item(&mut self, row: Result<Option<VisibleRow>>) -> Option<Result<$item>> {
-                let item = row.and_then(|row| {
-                    row.map(|row| $convert(self.state.pager(), row)).transpose()
-                });
-                self.failed = item.is_err();
-                item.transpose()
+            fn fail(&mut self, error: Error) -> Option<Result<$item>> {
+                self.failed = true;
+                Some(Err(error))
             }
         }
 
@@ -266,11 +253,24 @@ macro_rules! iterator {
             type Item = Result<$item>;
 
             fn next(&mut self) -> Option<Self::Item> {
-                if self.failed {
-                    return None;
+                while !self.failed {
+                    match self.rows.next_in_leaf(self.state.pager()) {
+                        Ok(Some(row)) => match $convert(self.state.pager(), row) {
+                            Ok(item) => return Some(Ok(item)),
+                            Err(error) => return self.fail(error),
+                        },
+                        Ok(None) => {
+                            if let Err(error) = self.next_leaf() {
+                                return self.fail(error);
+                            }
+                            if self.rows.is_done() {
+                                return None;
+                            }
+                        }
+                        Err(error) => return self.fail(error),
+                    }
                 }
-                let row = self.row();
-                self.item(row)
+                None
             }
         }
 
@@ -280,7 +280,11 @@ macro_rules! iterator {
                     return None;
                 }
                 let row = self.row_back();
-                self.item(row)
+                let item = row.and_then(|row| {
+                    row.map(|row| $convert(self.state.pager(), row)).transpose()
+                });
+                self.failed = item.is_err();
+                item.transpose()
             }
         }
 

@@ -12,6 +12,9 @@ use hexxladb::vfs::{
 
 use crate::support::LOG;
 
+/// After so long a test has failed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 #[derive(Debug, Default)]
 struct State {
     shut: bool,
@@ -46,7 +49,8 @@ impl Gate {
     /// Returns once a sync waits.
     pub(crate) fn wait_for_one(&self) {
         let state = self.state.lock().unwrap();
-        drop(self.changed.wait_while(state, |state| state.waiting == 0).unwrap());
+        let waited = self.changed.wait_timeout_while(state, PATIENCE, |state| state.waiting == 0);
+        assert!(!waited.unwrap().1.timed_out(), "no sync came to the gate");
     }
 
     /// Syncs that went through.
@@ -61,7 +65,9 @@ impl Gate {
         let mut state = self.state.lock().unwrap();
         state.waiting += 1;
         self.changed.notify_all();
-        let mut state = self.changed.wait_while(state, |state| state.shut).unwrap();
+        // A test that fails must not wait for ever for those that it left here.
+        let waited = self.changed.wait_timeout_while(state, 2 * PATIENCE, |state| state.shut);
+        let mut state = waited.unwrap().0;
         state.waiting -= 1;
         state.passed += 1;
     }

@@ -45,7 +45,11 @@ fn callers_that_wait_for_the_same_moment_share_one_sync() {
             for number in 1..16 {
                 scope.spawn(move || commit(number));
             }
-            all_appended.iter().take(16).for_each(drop);
+            for _ in 0..16 {
+                all_appended
+                    .recv_timeout(Duration::from_secs(10))
+                    .expect("all run beside the sync");
+            }
             assert_eq!(db.head().unwrap(), 1);
             assert_eq!(rows(&db).len(), 1);
             vfs.gate.open();

@@ -190,5 +190,21 @@ fn reading_and_checking_a_damaged_database_change_nothing() {
         }
     }
     assert!(told > 10, "{told}");
+    // So does a recovery that finds damage in the middle of the log.
+    let vfs = MemoryVfs::new();
+    written(&vfs, &options());
+    let before = files(&vfs).map(Option::unwrap);
+    for offset in (8192..70_000).step_by(4096) {
+        let damaged = MemoryVfs::new();
+        let mut log = before[1].clone();
+        log[offset..offset + 3000].fill(0x5A);
+        crate::support::write_file(&damaged, DB, &before[0]);
+        crate::support::write_file(&damaged, LOG, &log);
+        for read_only in [true, false] {
+            let refused = try_open(&damaged, options().read_only(read_only));
+            refused!(refused, Error::CorruptDatabase { file, .. } if file.to_str() == Some(LOG));
+            assert!(files(&damaged) == [Some(before[0].clone()), Some(log.clone())]);
+        }
+    }
     refused!(try_open(&MemoryVfs::new(), options().read_only(true)), Error::DatabaseMissing { .. });
 }

@@ -22,6 +22,9 @@ type Outcome = Result<bool, Box<dyn Error>>;
 /// Candidate plans that shrinking may try.
 const SHRINK_RUNS: u32 = 3_000;
 
+/// How long a campaign spends on shrinking one failure; `shrink` takes its time.
+const SHRINK_TIME: Duration = Duration::from_secs(10);
+
 /// Failures of one campaign that are shrunk; the rest are only listed.
 const SHRUNK_FAILURES: usize = 5;
 
@@ -35,6 +38,7 @@ fn out_dir(common: &Common) -> PathBuf {
 
 /// Shrinks a failure, writes it down, and says so in one line.
 fn reproduce(dir: &Path, what: &str, plan: &Plan, failure: &Failure) -> String {
+    let until = Instant::now() + SHRINK_TIME;
     let name = what.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let watch = [Watch::default()];
     let (plan, failure) = watched(
@@ -43,6 +47,9 @@ fn reproduce(dir: &Path, what: &str, plan: &Plan, failure: &Failure) -> String {
         || "shrinking".to_owned(),
         || {
             let smaller = shrink(plan, SHRINK_RUNS, &mut |candidate| {
+                if Instant::now() > until {
+                    return runner::Outcome::default();
+                }
                 watch[0].start(|| candidate.clone());
                 runner::run(candidate, false)
             });

@@ -17,7 +17,10 @@ use crate::runner::{caught, open_for};
 const RANDOM_STATES: usize = 16;
 
 /// Crash states of one point whose recoveries are crashed in turn.
-const NESTED_STATES: usize = 32;
+const NESTED_STATES: usize = 24;
+
+/// Crash states of one file operation of a recovery.
+const RECOVERY_STATES: usize = 64;
 
 /// Sectors tried as garbage at each point.
 const SOILED_SECTORS: usize = 8;
@@ -99,7 +102,8 @@ impl Trier<'_> {
         let mut bounds = point.bounds;
         bounds.cut();
         let pending = point.disk.pending();
-        let telling = telling(&pending);
+        let telling: BTreeSet<_> =
+            spread_states(&pending, NESTED_STATES).into_iter().map(sorted).collect();
         for choice in pending.states(RANDOM_STATES, seed).chain(soiled(&pending)) {
             if self.halt.now() {
                 break;
@@ -265,7 +269,7 @@ impl Trier<'_> {
         let mut cut_bounds = bounds;
         cut_bounds.cut();
         for (index, disk) in captured {
-            for choice in disk.pending().few_states() {
+            for choice in spread_states(&disk.pending(), RECOVERY_STATES) {
                 if self.halt.now() {
                     return Ok(());
                 }
@@ -295,13 +299,16 @@ impl Trier<'_> {
     }
 }
 
-/// The states whose recoveries are crashed, too: the telling ones where there are few sectors,
-/// else some of them, evenly spread.
-fn telling(pending: &Pending) -> BTreeSet<Vec<Kept>> {
-    let all: Vec<_> = pending.few_states().map(sorted).collect();
-    let step = all.len().div_ceil(NESTED_STATES).max(1);
+/// None, all, each unit alone kept or dropped, tears of the last write; of more than `most` some,
+/// evenly spread.
+fn spread_states(pending: &Pending, most: usize) -> Vec<CrashChoice> {
+    let all: Vec<_> = pending.few_states().collect();
+    if all.len() <= most {
+        return all;
+    }
     // None and all come first.
-    all.iter().take(2).chain(all.iter().step_by(step)).cloned().collect()
+    let step = all.len().div_ceil(most);
+    all.iter().take(2).chain(all.iter().skip(2).step_by(step)).cloned().collect()
 }
 
 fn sorted(mut choice: CrashChoice) -> Vec<Kept> {

@@ -163,6 +163,27 @@ const SCRIPTS: &[(&str, &str)] = &[
          wait 2",
     ),
     (
+        "crossing",
+        "setup page=512 cache=65536 checkpoint=65536
+         open
+         update ok: put a 1x3000
+         begin
+         put a 2x9000
+         pipeline 0
+         begin
+         put b 3x9000
+         pipeline 1
+         wait 1
+         update ok: put c 4x10
+         begin
+         put a 5x4000
+         pipeline 0
+         begin
+         put b 6x13000
+         pipeline 1
+         wait 0",
+    ),
+    (
         "failed_sync_keep",
         "setup page=512 cache=16384 checkpoint=16384
          open
