@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::btree::{Broken, Verifier, Verify};
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::format::free_list::Extent;
 use crate::format::header::first_page;
 use crate::format::overflow::OverflowRef;
 use crate::ids::PageNo;
@@ -169,11 +170,14 @@ impl<'a> Walk<'a> {
         });
     }
 
-    fn reach(&mut self, page: PageNo) {
+    /// Notes that a page is used; says whether it is for the first time.
+    fn reach(&mut self, page: PageNo) -> bool {
         self.report.pages += 1;
-        if !self.reached.insert(page) {
+        let first = self.reached.insert(page);
+        if !first {
             self.add(page, FindingKind::DoublyUsed, format!("page {page} is reachable twice"));
         }
+        first
     }
 
     fn check_counters(&mut self) {
@@ -255,6 +259,11 @@ impl<'a> Walk<'a> {
         if overflow {
             let bytes = &leaf.keys.bytes()[range];
             let reference = OverflowRef::decode(bytes, pager.page_size)?;
+            let end = lock(&pager.space).end();
+            let inside = |extent: &Extent| extent.start.0.saturating_add(extent.pages) <= end;
+            if !reference.extents.iter().all(inside) {
+                return Err("a value in pages past the end of the file".into());
+            }
             for page in reference.pages() {
                 self.reach(page);
             }
@@ -323,10 +332,8 @@ impl<'a> Walk<'a> {
 }
 
 impl Verify for Walk<'_> {
-    fn page(&mut self, page: Option<PageNo>) {
-        if let Some(page) = page {
-            self.reach(page);
-        }
+    fn page(&mut self, page: Option<PageNo>) -> bool {
+        page.is_none_or(|page| self.reach(page))
     }
 
     fn leaf(&mut self, leaf: &Arc<Node>) {

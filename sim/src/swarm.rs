@@ -31,7 +31,7 @@ impl Profile {
     /// The profile of a seed, with or without faults and crashes.
     #[must_use]
     pub fn new(random: &mut Random, faults: bool) -> Self {
-        let setup = setup(random);
+        let setup = Setup { cut: faults, ..setup(random) };
         let weights = Activity::ALL
             .iter()
             .map(|activity| {
@@ -65,6 +65,7 @@ fn setup(random: &mut Random) -> Setup {
         buffered: random.percent(25),
         sector_bytes: sector_bytes.min(page_bytes),
         disk_seed: random.word() >> 1,
+        cut: true,
     }
 }
 

@@ -8,8 +8,9 @@ use crate::pager::{Node, Pager, Slot};
 
 /// What a walk tells as it goes.
 pub(crate) trait Verify {
-    /// A page that the tree reaches; `None` while the node is in memory only.
-    fn page(&mut self, page: Option<PageNo>);
+    /// A page that the tree reaches, `None` while the node is in memory only; says whether it is
+    /// reached for the first time, and so worth a descent.
+    fn page(&mut self, page: Option<PageNo>) -> bool;
     /// A leaf, whose keys are in order and within its fences.
     fn leaf(&mut self, leaf: &std::sync::Arc<Node>);
     /// Something wrong at a page. The walk goes on beside it.
@@ -54,7 +55,9 @@ impl<'a> Verifier<'a> {
         upper: Option<&KeyBuf>,
     ) -> Result<()> {
         let page = slot.disk().map(|disk| disk.page);
-        self.out.page(page);
+        if !self.out.page(page) {
+            return Ok(());
+        }
         let at = page.unwrap_or(PageNo::NONE);
         let loaded = if level == 0 {
             self.pager.fresh_leaf(slot)

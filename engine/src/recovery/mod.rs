@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::format::frame::{FrameHeader, FrameType};
 use crate::format::free_list::Extent;
 use crate::format::header::{HEADER_BYTES, Header, Retired, SLOT_BYTES, SLOTS, SlotError, State};
-use crate::ids::FrameNo;
+use crate::ids::{FrameNo, PageNo};
 use crate::limits::TreeLimits;
 use crate::options::Options;
 use crate::pager::{Pager, Space, read_free_list};
@@ -184,6 +184,11 @@ impl Opening<'_> {
         let mode = if self.options.read_only { OpenMode::Read } else { OpenMode::ReadWrite };
         let file = self.vfs.open(self.path, mode)?;
         let (page_size, end) = (self.header.page_size as usize, self.header.page_count);
+        let len = file.len()?;
+        if PageNo(end).offset(page_size) > len {
+            let what = format!("the file ends before its {end} pages");
+            return Err(Error::corrupt(self.path, len, what));
+        }
         let pager = Pager::new(
             file,
             page_size,

@@ -7,9 +7,9 @@
 //! commit. Then the state is that of an earlier commit, and `recovery_report` says so. The tests
 //! count these cases, and bound them by the last synced group.
 //!
-//! Every byte of small files is flipped, one bit of it, every other time opened for reading alone;
-//! in builds without optimisation every seventh byte. With `HEXXLADB_DAMAGE=all` in the
-//! environment each bit of every byte is flipped, and opened both ways.
+//! `HEXXLADB_DAMAGE` in the environment says how much is tried: `bytes` flips one bit of every
+//! byte, every other time opened for reading alone; `bits` flips each bit and opens both ways.
+//! Without it every byte is flipped in an optimised build, and one of 31 in others.
 
 use std::ops::Range;
 use std::path::Path;
@@ -23,6 +23,8 @@ use hexxladb::{Db, Error};
 const MAX_OPS: u64 = 100_000;
 const PAGE_BYTES: usize = 512;
 const BLOCK_BYTES: usize = 4096;
+/// Whether a database is opened for reading alone.
+const BOTH_WAYS: [bool; 2] = [true, false];
 /// Pages of a sample's largest value.
 const MAX_VALUE_PAGES: usize = 6;
 /// The header's four slots, in blocks of their own.
@@ -42,9 +44,23 @@ fn read(vfs: &SimVfs, name: &str) -> Vec<u8> {
     vfs.read_file(Path::new(name)).unwrap()
 }
 
+/// How much is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effort {
+    /// One bit of each of so many bytes, one way.
+    Bytes { step: usize },
+    /// Each bit of every byte, both ways.
+    Bits,
+}
+
 #[expect(clippy::disallowed_methods, reason = "asked for by whoever runs the tests")]
-fn all() -> bool {
-    std::env::var("HEXXLADB_DAMAGE").is_ok_and(|value| value == "all")
+fn effort() -> Effort {
+    match std::env::var("HEXXLADB_DAMAGE").as_deref() {
+        Ok("bits") => Effort::Bits,
+        Ok("bytes") => Effort::Bytes { step: 1 },
+        Ok(other) => panic!("HEXXLADB_DAMAGE is {other}, not bytes or bits"),
+        Err(_) => Effort::Bytes { step: if cfg!(debug_assertions) { 31 } else { 1 } },
+    }
 }
 
 /// The damage that was done, for judging what comes of it.
@@ -103,7 +119,7 @@ impl Tally {
     }
 
     fn judge_both(&mut self, sample: &Sample, vfs: &SimVfs, damage: &Damage<'_>) {
-        for read_only in [true, false] {
+        for read_only in BOTH_WAYS {
             self.judge(sample, vfs, read_only, damage);
         }
     }
@@ -177,26 +193,28 @@ impl Damage<'_> {
     }
 }
 
-/// Flips bits of every byte of a file, each alone.
-fn flip_every_byte(shape: Shape, file: &'static str) -> Tally {
+/// Flips bits of the bytes of a file, each alone.
+fn flip_bytes(shape: Shape, file: &'static str) -> Tally {
     let sample = make(shape);
     let len = read(&sample.vfs, file).len();
-    let step = if all() || !cfg!(debug_assertions) { 1 } else { 7 };
     let mut tally = Tally::default();
-    for at in (0..len).step_by(step) {
-        // From page to page the other way, so that each kind of byte is met both ways.
-        let turn = at / step + at / PAGE_BYTES;
-        let bits = if all() { 0..8 } else { turn / 2 % 8..turn / 2 % 8 + 1 };
-        for bit in bits {
-            let vfs = sample.vfs.fork();
-            vfs.flip(Path::new(file), at as u64, 1 << bit);
-            let what = format!("bit {bit} of byte {at} of {file}, {shape:?}");
-            let kept = sample.oracle.head() - 1;
-            let damage = Damage { what, file, range: at..at + 1, kept, how: How::Rot };
-            if all() {
-                tally.judge_both(&sample, &vfs, &damage);
-            } else {
-                tally.judge(&sample, &vfs, turn.is_multiple_of(2), &damage);
+    let mut flip = |at: usize, bit: usize, ways: &[bool]| {
+        let vfs = sample.vfs.fork();
+        vfs.flip(Path::new(file), at as u64, 1 << bit);
+        let what = format!("bit {bit} of byte {at} of {file}, {shape:?}");
+        let kept = sample.oracle.head() - 1;
+        let damage = Damage { what, how: How::Rot, file, range: at..at + 1, kept };
+        for &read_only in ways {
+            tally.judge(&sample, &vfs, read_only, &damage);
+        }
+    };
+    match effort() {
+        Effort::Bits => (0..8 * len).for_each(|at| flip(at / 8, at % 8, &BOTH_WAYS)),
+        Effort::Bytes { step } => {
+            for (number, at) in (0..len).step_by(step).enumerate() {
+                // From page to page the other way, so that each kind of byte is met both ways.
+                let turn = number + at / PAGE_BYTES;
+                flip(at, turn / 2 % 8, &[turn.is_multiple_of(2)]);
             }
         }
     }
@@ -218,46 +236,48 @@ fn undamaged_samples_read_right() {
 
 #[test]
 fn flips_in_the_primary_of_a_killed_v2() {
-    let tally = flip_every_byte(KILLED_V2, PRIMARY);
+    let tally = flip_bytes(KILLED_V2, PRIMARY);
     assert!(tally.right > 0 && tally.refused > 0 && tally.partly > 0 && tally.shortened == 0);
 }
 
 #[test]
 fn flips_in_the_log_of_a_killed_v2() {
-    let tally = flip_every_byte(KILLED_V2, LOG);
+    let tally = flip_bytes(KILLED_V2, LOG);
     // Its last group is in the log twice.
     assert!(tally.right > 0 && tally.refused > 0 && tally.partly == 0 && tally.shortened == 0);
 }
 
 #[test]
 fn flips_in_the_primary_of_a_killed_v1() {
-    flip_every_byte(KILLED_V1, PRIMARY);
+    flip_bytes(KILLED_V1, PRIMARY);
 }
 
 #[test]
 fn flips_in_the_log_of_a_killed_v1() {
-    let tally = flip_every_byte(KILLED_V1, LOG);
+    let tally = flip_bytes(KILLED_V1, LOG);
     // The last group is there once: a header of 136 bytes, the commit's prefix, one change.
-    let bytes = tally.shortened * if cfg!(debug_assertions) && !all() { 7 } else { 1 };
-    let most = 2600 * if all() { 16 } else { 1 };
-    assert!(tally.shortened > 0 && bytes <= most, "{tally:?}");
+    let most = match effort() {
+        Effort::Bits => 2600 * 16,
+        Effort::Bytes { step } => 2600_u64.div_ceil(step as u64),
+    };
+    assert!(tally.shortened > 0 && tally.shortened <= most, "{tally:?}");
 }
 
 #[test]
 fn flips_in_the_primary_of_a_closed_v2() {
-    let tally = flip_every_byte(CLOSED_V2, PRIMARY);
+    let tally = flip_bytes(CLOSED_V2, PRIMARY);
     assert!(tally.right > 0 && tally.refused > 0 && tally.partly > 0 && tally.shortened == 0);
 }
 
 #[test]
 fn flips_in_the_primary_of_a_closed_v1() {
-    flip_every_byte(CLOSED_V1, PRIMARY);
+    flip_bytes(CLOSED_V1, PRIMARY);
 }
 
 #[test]
 fn flips_in_the_log_of_a_closed_database_do_no_harm() {
     for shape in [CLOSED_V1, CLOSED_V2] {
-        let tally = flip_every_byte(shape, LOG);
+        let tally = flip_bytes(shape, LOG);
         assert_eq!((tally.refused, tally.partly, tally.shortened), (0, 0, 0), "{shape:?}");
     }
 }
@@ -293,7 +313,7 @@ fn a_primary_that_was_cut() {
 
 /// A primary without a byte is lost, not new, where a log with frames lies beside it.
 fn refuse_empty(vfs: &SimVfs, shape: Shape) {
-    for read_only in [true, false] {
+    for read_only in BOTH_WAYS {
         let options = small_options().read_only(read_only);
         let opened = Db::open_with(Arc::new(vfs.fork()), PRIMARY, options);
         let refused = matches!(

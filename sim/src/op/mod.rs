@@ -330,6 +330,8 @@ pub struct Setup {
     pub sector_bytes: u32,
     /// Seed of the disk's random numbers.
     pub disk_seed: u64,
+    /// The run ends with a power cut, among other things.
+    pub cut: bool,
 }
 
 impl Default for Setup {
@@ -344,6 +346,7 @@ impl Default for Setup {
             buffered: false,
             sector_bytes: 512,
             disk_seed: 1,
+            cut: true,
         }
     }
 }

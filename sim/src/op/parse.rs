@@ -378,6 +378,9 @@ impl FromStr for Setup {
                 }
                 Some(("sector", value)) => setup.sector_bytes = setting(word, value)?,
                 Some(("seed", value)) => setup.disk_seed = setting(word, value)?,
+                Some(("cut", value)) => {
+                    setup.cut = choice(word, value, ("yes", true), ("no", false))?;
+                }
                 _ => return words.unknown(word),
             }
         }

@@ -175,7 +175,9 @@ impl Display for Setup {
             durability(self.buffered),
             self.sector_bytes,
             self.disk_seed,
-        )
+        )?;
+        // What is usual goes without saying.
+        if self.cut { Ok(()) } else { f.write_str(" cut=no") }
     }
 }
 

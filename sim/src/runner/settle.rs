@@ -28,7 +28,7 @@ impl World {
             // Reopened at once: the same state again.
             &[open.clone(), Op::Drop, open.clone(), update.clone()],
             // What was acknowledged is there after the power is cut.
-            &[Op::Crash(cut), open.clone(), Op::Close],
+            &[if self.setup.cut { Op::Crash(cut) } else { Op::Drop }, open.clone(), Op::Close],
             // A closed database opens clean, and works.
             &[open, Op::Read(Read::Stats), update, Op::Checkpoint, Op::Check, Op::Close],
         ];
