@@ -169,10 +169,10 @@ impl Generator {
             return self.opening();
         }
         if view.poisoned && self.random.percent(40) {
-            return if self.random.percent(50) { Op::Drop } else { Op::Close };
+            return self.leaving(50);
         }
         if view.read_only && self.random.percent(25) {
-            return if self.random.percent(50) { Op::Drop } else { Op::Close };
+            return self.leaving(50);
         }
         if view.in_tx && self.random.percent(80) {
             return self.in_transaction(view);
@@ -197,7 +197,7 @@ impl Generator {
             Activity::Checkpoint => Op::Checkpoint,
             Activity::Sync => Op::Sync,
             Activity::Close => Op::Close,
-            Activity::Drop => Op::Drop,
+            Activity::Drop => self.leaving(100),
             Activity::ReadOnly | Activity::WrongOpen => {
                 if self.random.percent(60) {
                     Op::SecondOpen { read_only: self.random.percent(50) }
@@ -218,6 +218,12 @@ impl Generator {
     fn activity(&mut self) -> Activity {
         let weights = self.profile.weights.iter().copied();
         self.random.weighted(weights).map_or(Activity::Raw, |index| Activity::ALL[index])
+    }
+
+    /// The end of a handle: in a kind world always a close.
+    fn leaving(&mut self, drop_percent: u32) -> Op {
+        let drops = self.profile.setup.cut && self.random.percent(drop_percent);
+        if drops { Op::Drop } else { Op::Close }
     }
 
     fn opening(&mut self) -> Op {

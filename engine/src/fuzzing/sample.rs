@@ -57,7 +57,7 @@ pub fn small_options() -> Options {
 }
 
 /// Makes the database of this shape: eight commits with overwritten, deleted and large values,
-/// notes, cells with every field, and two checkpoints between them.
+/// notes, cells with every field, and five checkpoints between the first six of them.
 ///
 /// # Errors
 /// What the engine returns; it should succeed.
@@ -107,6 +107,7 @@ impl Story<'_> {
             tx.cell(0, 0, &Cell::new("origin"))?;
             tx.cell(3, -1, &Cell::new("to be deleted"))
         })?;
+        self.checkpoint()?;
         self.commit(Some("a large value"), |tx| {
             tx.put("large", &pattern(2, 1500))?;
             tx.put("a", b"second")
@@ -122,10 +123,13 @@ impl Story<'_> {
         })?;
         self.checkpoint()?;
         self.commit(Some("every field of a cell"), |tx| tx.cell(-7, 20, &full_cell()))?;
+        self.checkpoint()?;
         self.commit(None, |tx| {
             tx.delete("large")?;
             (0..6).try_for_each(|n| tx.delete(&format!("row {n}")))
         })?;
+        // By now pages are reused that held other states of the same tree.
+        self.checkpoint()?;
         self.commit(None, |tx| tx.put("large again", &pattern(7, 2600)))?;
         self.commit(Some("the last one"), |tx| {
             tx.put("", b"the empty key")?;

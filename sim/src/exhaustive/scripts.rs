@@ -76,11 +76,11 @@ const SCRIPTS: &[(&str, &str)] = &[
         "setup page=512 cache=16384 checkpoint=16384
          open
          update ok: put a 1x10
-         update ok: fill big 0 110 1x115
-         update fail: fill big 40 110 500x115
+         update ok: fill big 0 100 1x70
+         update fail: fill big 40 100 500x70
          update ok: put a 2x10
          begin
-         fill other 0 110 900x115
+         fill b 0 100 900x70
          abandon
          update ok: put b 3x10",
     ),

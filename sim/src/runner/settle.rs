@@ -14,7 +14,9 @@ impl World {
     pub fn settle(&mut self) -> Result<(), Failure> {
         self.step(&Op::Heal, None)?;
         self.step(&Op::Free(None), None)?;
-        self.step(&Op::Drop, None)?;
+        let leave = if self.setup.cut { Op::Drop } else { Op::Close };
+        self.step(&Op::Rollback, None)?;
+        self.step(&leave, None)?;
         let media = self.excuses().damaged();
         let open = Op::Open(Open::default());
         let edits = vec![Edit::Put(Key::from("settled"), Value { seed: 1, len: 9 })];
@@ -26,9 +28,9 @@ impl World {
         };
         let rounds: [&[Op]; 3] = [
             // Reopened at once: the same state again.
-            &[open.clone(), Op::Drop, open.clone(), update.clone()],
+            &[open.clone(), leave.clone(), open.clone(), update.clone()],
             // What was acknowledged is there after the power is cut.
-            &[if self.setup.cut { Op::Crash(cut) } else { Op::Drop }, open.clone(), Op::Close],
+            &[if self.setup.cut { Op::Crash(cut) } else { leave }, open.clone(), Op::Close],
             // A closed database opens clean, and works.
             &[open, Op::Read(Read::Stats), update, Op::Checkpoint, Op::Check, Op::Close],
         ];
