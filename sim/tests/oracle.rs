@@ -145,5 +145,5 @@ fn errors_need_the_fault_that_causes_them() {
     let excuses = Excuses { disk: Some((disk.clone(), before)), ..Excuses::default() };
     assert!(!excuses.cover(&corrupt));
     assert!(hexxladb::vfs::Vfs::exists(&disk, "/f".as_ref()).unwrap());
-    assert!(excuses.cover(&corrupt) && !excuses.cover(&poisoned));
+    assert!(excuses.cover(&corrupt) && !excuses.cover(&Error::NestedWrite));
 }

@@ -4,6 +4,7 @@ mod basics;
 mod cells;
 mod check_findings;
 mod closing;
+#[cfg(feature = "sim")]
 mod corruption;
 mod dump;
 mod durability;
@@ -11,8 +12,10 @@ mod errors;
 mod failures;
 mod files;
 mod format_bits;
+#[cfg(feature = "sim")]
 mod fuzz_corpus;
 mod gate;
+#[cfg(feature = "sim")]
 mod golden;
 mod group_commit;
 mod image;
