@@ -153,7 +153,12 @@ impl Core {
         // What the old header names becomes free with it.
         let old = std::mem::take(&mut lock(&self.checkpoints.shared).root_pages);
         let roots = write_root_pages(&self.pager, &catalog, root.frame(), old)?;
-        self.pager.file.sync_data().map_err(|error| WriteError::Failed(error.into()))?;
+        // The header states the file's length, which only `sync_all` makes durable where the last
+        // pages were allocated and never written.
+        let grown = roots.page_count > lock(&self.header).page_count;
+        let file = &self.pager.file;
+        let synced = if grown { file.sync_all() } else { file.sync_data() };
+        synced.map_err(|error| WriteError::Failed(error.into()))?;
         self.write_header(|next| {
             next.page_count = roots.page_count;
             next.catalog = roots.catalog;

@@ -74,6 +74,15 @@ impl Error {
         Self::new(op, path, std::io::Error::from(kind))
     }
 
+    /// Whether the file could not grow: a full disk, a quota, a limit on file sizes.
+    #[must_use]
+    pub fn is_no_space(&self) -> bool {
+        matches!(
+            self.kind(),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+        )
+    }
+
     /// The operation that failed.
     #[must_use]
     pub fn op(&self) -> Op {

@@ -6,7 +6,7 @@ mod checkpoints;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hexxladb_vfs::{ErrorKind, File, FileExt, Op, Vfs};
+use hexxladb_vfs::{File, FileExt, Op, Vfs};
 
 use crate::error::{Error, Result};
 use crate::format::free_list::Extent;
@@ -144,7 +144,7 @@ impl Core {
         let harmless = match &error {
             Error::Io(io) => match io.op() {
                 Op::SyncData | Op::SyncAll | Op::SyncDir => false,
-                Op::Write | Op::SetLen | Op::Allocate => io.kind() == ErrorKind::StorageFull,
+                Op::Write | Op::SetLen | Op::Allocate => io.is_no_space(),
                 _ => true,
             },
             Error::Poisoned { .. } => false,

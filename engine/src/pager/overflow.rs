@@ -3,6 +3,7 @@
 use super::cache::Pager;
 use super::space::Owner;
 use crate::error::Result;
+use crate::format::free_list::Extent;
 use crate::format::overflow::{MAX_EXTENTS, OverflowRef, pages_for, payload_bytes};
 use crate::format::page::{self, PAGE_HEADER_BYTES, PageType};
 use crate::ids::PageNo;
@@ -33,8 +34,8 @@ impl Pager {
             checksum: hasher.digest128().to_le_bytes(),
             extents: extents.iter().copied().collect(),
         };
-        let written = self.reserve(end).and_then(|()| self.write_value(&reference, value));
-        if let Err(error) = written {
+        self.reserve(end, &extents)?;
+        if let Err(error) = self.write_value(&reference, value) {
             let mut space = lock(&self.space);
             for extent in extents {
                 space.give_back(extent);
@@ -114,15 +115,19 @@ impl Pager {
         Ok(())
     }
 
-    /// Makes sure that the file can hold `end` pages.
-    pub(crate) fn reserve(&self, end: u64) -> Result<()> {
+    /// Makes sure that the file can hold `end` pages; where it cannot, the pages that were
+    /// allocated for it are given back.
+    pub(crate) fn reserve(&self, end: u64, allocated: &[Extent]) -> Result<()> {
         if self.overlay.is_some() {
             return Ok(());
         }
         let wanted = PageNo(end).offset(self.page_size);
-        if self.file.len()? < wanted {
-            self.file.allocate(wanted)?;
-        }
-        Ok(())
+        let grow = |len| if len < wanted { self.file.allocate(wanted) } else { Ok(()) };
+        let len = self.file.len();
+        let pages = len.as_ref().map_or(end, |len| len / self.page_size as u64);
+        len.and_then(grow).map_err(|error| {
+            lock(&self.space).withdraw(allocated, pages);
+            error.into()
+        })
     }
 }

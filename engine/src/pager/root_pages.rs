@@ -49,20 +49,14 @@ pub(crate) fn write_root_pages(
         let (pages, extents) = plan_roots(&mut space, pager.page_size, frame);
         (pages, extents, space.end())
     };
-    if let Err(error) = pager.reserve(end) {
-        let mut space = lock(&pager.space);
-        for page in pages {
-            space.give_back(Extent::one(page));
-        }
-        return Err(WriteError::NoSpace(error));
-    }
+    let pages_of_roots: Vec<Extent> = pages.iter().map(|&page| Extent::one(page)).collect();
+    pager.reserve(end, &pages_of_roots).map_err(WriteError::of_growth)?;
     let failed = |what: &str| WriteError::Failed(pager.corrupt(pages[0], what));
     let bytes = catalog.encode(pager.page_size);
     let mut bytes = bytes.ok_or_else(|| failed("the catalogue is too large"))?;
     let checksum = page::seal(&mut bytes, PageType::Catalog, pages[0]);
     pager.write_run(pages[0], &bytes).map_err(WriteError::Failed)?;
     let free_list = write_free_list(pager, &pages[1..], &extents).map_err(WriteError::Failed)?;
-    let pages_of_roots = pages.iter().map(|&page| Extent::one(page)).collect();
     Ok(RootPages {
         catalog: (pages[0], checksum),
         free_list,

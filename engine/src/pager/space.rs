@@ -179,6 +179,22 @@ impl Space {
         self.free.insert(extent);
     }
 
+    /// Gives back pages that the file could not grow for; it has `len` pages.
+    pub(crate) fn withdraw(&mut self, extents: &[Extent], len: u64) {
+        extents.iter().for_each(|&extent| self.give_back(extent));
+        let last = self.free.by_start.last_key_value().map(|(&start, &pages)| (start, pages));
+        if let Some((start, pages)) = last
+            && start.0 + pages == self.end
+            && self.end > len
+        {
+            self.free.remove(start, pages);
+            self.end = len.max(start.0);
+            if self.end > start.0 {
+                self.free.insert(Extent { start, pages: self.end - start.0 });
+            }
+        }
+    }
+
     /// Gives back pages of the running transaction; `false` when they are not its own.
     pub(crate) fn give_back_own(&mut self, extent: Extent) -> bool {
         let own = self.uncommitted.remove(&extent.start).is_some();
@@ -286,6 +302,16 @@ mod tests {
         space.allocate_page(Owner::Transaction);
         // At frame 5: page 20 belongs to the tree, 3 does not; 21 and 22 do not yet; 4 still does.
         assert_eq!(space.durable_free(FrameNo(5)), vec![extent(3, 1), extent(21, 2)]);
+    }
+
+    #[test]
+    fn pages_that_the_file_cannot_grow_for_are_forgotten() {
+        let mut space = Space::new(20, vec![extent(15, 2), extent(18, 2)], false);
+        let runs = space.allocate_runs(Owner::Transaction, 6, 4);
+        assert_eq!(runs, vec![extent(15, 2), extent(18, 2), extent(20, 2)]);
+        space.withdraw(&runs, 20);
+        assert_eq!((space.end(), space.free_pages()), (20, 4));
+        assert_eq!(space.allocate_page(Owner::Checkpoint), PageNo(15));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use hexxladb_vfs::Op;
+
 use super::cache::Pager;
 use super::node::{Node, OnDisk, Slot};
 use super::space::Owner;
@@ -28,6 +30,16 @@ pub(crate) enum WriteError {
     NoSpace(Error),
     /// A write failed: what is in the file is not known.
     Failed(Error),
+}
+
+impl WriteError {
+    /// The error of a file that was to grow, before anything was written.
+    pub(crate) fn of_growth(error: Error) -> Self {
+        match &error {
+            Error::Io(io) if io.op() == Op::Allocate && !io.is_no_space() => Self::Failed(error),
+            _ => Self::NoSpace(error),
+        }
+    }
 }
 
 /// Nodes that are being written out.
@@ -93,17 +105,12 @@ impl WriteOut {
     ) -> std::result::Result<Vec<PageNo>, WriteError> {
         let (pages, end) = {
             let mut space = lock(&pager.space);
-            let pages: Vec<_> = (0..count).map(|_| space.allocate_page(self.owner)).collect();
+            let pages: Vec<_> =
+                (0..count).map(|_| Extent::one(space.allocate_page(self.owner))).collect();
             (pages, space.end())
         };
-        if let Err(error) = pager.reserve(end) {
-            let mut space = lock(&pager.space);
-            for page in pages {
-                space.give_back(Extent::one(page));
-            }
-            return Err(WriteError::NoSpace(error));
-        }
-        Ok(pages)
+        pager.reserve(end, &pages).map_err(WriteError::of_growth)?;
+        Ok(pages.into_iter().map(|extent| extent.start).collect())
     }
 }
 

@@ -218,8 +218,7 @@ impl WriteTx {
                     seq: self.changes.root.seq,
                 },
                 Err(error) => {
-                    if matches!(&error, Error::Io(io) if io.kind() == std::io::ErrorKind::StorageFull)
-                    {
+                    if matches!(&error, Error::Io(io) if io.is_no_space()) {
                         probe::hit(Probe::CommitRefusedNoSpace);
                     }
                     self.undo();

@@ -37,6 +37,7 @@ impl World {
     }
 
     pub(super) fn heal(&mut self) {
+        self.free(None);
         self.disk.heal();
         self.failing = false;
         self.armed = false;
@@ -44,6 +45,9 @@ impl World {
     }
 
     pub(super) fn free(&mut self, sectors: Option<u64>) {
+        if sectors.is_none() && self.disk.free_sectors().is_some() {
+            self.tally.fault("space limit lifted");
+        }
         self.disk.set_free_sectors(sectors);
     }
 }

@@ -270,7 +270,10 @@ impl World {
                 self.stopped_clock = true;
                 self.tally.fault("clock stands still");
             }
-            ClockMove::Run => self.stopped_clock = false,
+            ClockMove::Run => {
+                self.stopped_clock = false;
+                self.tally.fault("clock goes on after standing still");
+            }
             ClockMove::Step(_) if self.stopped_clock => {}
             ClockMove::Step(nanos) => {
                 self.disk.step_clock(nanos);
