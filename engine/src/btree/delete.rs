@@ -6,7 +6,7 @@ use super::{Edit, Tree, is_underfull};
 use crate::error::Result;
 use crate::format::child::CHILD_BYTES;
 use crate::format::slotted::{Entry, KeyBuf, Slotted};
-use crate::pager::{Node, Pager, Slot};
+use crate::pager::{Children, Node, Pager, Slot};
 use crate::probe::{self, Probe};
 
 /// What a removed row was.
@@ -105,7 +105,7 @@ fn merge(pager: &Pager, branch: &Node, left: usize) -> Result<Option<Node>> {
         let entries: Vec<Entry<'_>> = a.keys.entries().chain(b.keys.entries()).collect();
         let keys = Slotted::build(pager.page_size, 0, &entries, spare);
         probe::hit(Probe::LeafMerged);
-        return Ok(keys.map(|keys| Node::dirty(keys, Vec::new(), pager.counter())));
+        return Ok(keys.map(|keys| Node::dirty(keys, Children::default(), pager.counter())));
     }
     let level = branch.level() - 1;
     let (a, b) = (pager.branch(left_slot, level)?, pager.branch(right_slot, level)?);
@@ -118,6 +118,6 @@ fn merge(pager: &Pager, branch: &Node, left: usize) -> Result<Option<Node>> {
         return Ok(None);
     };
     probe::hit(Probe::BranchMerged);
-    let children = a.children.iter().chain(&b.children).cloned().collect();
+    let children = a.children.iter().chain(b.children.iter()).cloned().collect();
     Ok(Some(Node::dirty(keys, children, pager.counter())))
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::format::child::CHILD_BYTES;
 use crate::format::slotted::{Entry, KeyBuf, Slotted, common_prefix, packed_size};
 use crate::ids::PageNo;
-use crate::pager::{Node, Pager, Slot};
+use crate::pager::{Children, Node, Pager, Slot};
 use crate::probe::{self, Probe};
 
 /// A row to be put.
@@ -81,7 +81,7 @@ impl Edit {
         tree.level += 1;
         let mut keys = Slotted::new(pager.page_size, tree.level);
         keys.insert(0, separator, &[], false, 0);
-        let node = Node::dirty(keys, vec![left, right], pager.counter());
+        let node = Node::dirty(keys, [left, right].into_iter().collect(), pager.counter());
         tree.root = Slot::from_node(Arc::new(node), max_seq, self.stamp.change.0);
     }
 }
@@ -120,7 +120,7 @@ fn put_in_leaf(
         |entries| Slotted::build(pager.page_size, 0, entries, 0).ok_or_else(|| does_not_fit(pager));
     let (left, right) = (build(left)?, build(right)?);
     leaf.keys = left;
-    Ok((put, Some((separator, Node::dirty(right, Vec::new(), pager.counter())))))
+    Ok((put, Some((separator, Node::dirty(right, Children::default(), pager.counter())))))
 }
 
 /// Where to split so that both halves fit: after the last entry for rows that come in order,

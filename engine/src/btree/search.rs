@@ -27,7 +27,7 @@ fn lower_bound_in(pager: &Pager, slot: &Slot, level: u8, key: &[u8]) -> Result<O
     }
     let node = pager.branch(slot, level)?;
     let first = node.child_index(key);
-    for child in &node.children[first.min(node.children.len())..] {
+    for child in node.children.iter_from(first) {
         // Only the first child can hold smaller keys; of a later one the first row will do.
         if let Some(found) = lower_bound_in(pager, child, level - 1, key)? {
             return Ok(Some(found));

@@ -23,6 +23,8 @@
 //! Always: keys strictly ascend; `heads[i]` is the head of entry i; an entry lies whole between
 //! heap start and prefix.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use super::FormatResult;
@@ -100,20 +102,22 @@ fn lower_bound(heads: &[[u8; 4]], head: u32) -> usize {
 /// A page of sorted entries.
 #[derive(Clone, Debug)]
 pub(crate) struct Slotted {
-    bytes: Box<[u8]>,
+    /// Shared by copies until one of them changes.
+    bytes: Arc<[u8]>,
 }
 
 impl Slotted {
     /// An empty page.
     pub(crate) fn new(page_size: usize, level: u8) -> Self {
-        let mut page = Self { bytes: vec![0; page_size].into_boxed_slice() };
-        page.set_heap_start(page_size);
-        page.bytes[LEVEL] = level;
+        let mut page = Self { bytes: std::iter::repeat_n(0, page_size).collect() };
+        let bytes = page.bytes_mut();
+        set_heap_start(bytes, page_size);
+        bytes[LEVEL] = level;
         page
     }
 
     /// Takes a page from disk after checking its structure.
-    pub(crate) fn from_bytes(bytes: Box<[u8]>) -> FormatResult<Self> {
+    pub(crate) fn from_bytes(bytes: Arc<[u8]>) -> FormatResult<Self> {
         let page = Self { bytes };
         page.check()?;
         Ok(page)
@@ -122,6 +126,10 @@ impl Slotted {
     /// The page's bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        Arc::make_mut(&mut self.bytes)
     }
 
     /// Height above the leaves.
@@ -288,8 +296,9 @@ impl Slotted {
             return self.insert(index, &key, value, overflow, reserve);
         }
         let at = self.offset(index);
-        put(&mut self.bytes, at + 2, &value_len(value, overflow).to_le_bytes());
-        put(&mut self.bytes, range.start, value);
+        let bytes = self.bytes_mut();
+        put(bytes, at + 2, &value_len(value, overflow).to_le_bytes());
+        put(bytes, range.start, value);
         true
     }
 
@@ -300,14 +309,13 @@ impl Slotted {
             *self = Self::new(self.bytes.len(), self.level());
             return;
         }
-        let size = self.entry_bytes(index);
+        let dead = self.dead() + self.entry_bytes(index);
         let offsets = BASE + 4 * count;
-        self.bytes.copy_within(BASE + 4 * (index + 1)..offsets + 2 * index, BASE + 4 * index);
-        self.bytes
-            .copy_within(offsets + 2 * (index + 1)..offsets + 2 * count, offsets + 2 * index - 4);
-        self.set_count(count - 1);
-        let dead = self.dead() + size;
-        self.set_dead(dead);
+        let bytes = self.bytes_mut();
+        bytes.copy_within(BASE + 4 * (index + 1)..offsets + 2 * index, BASE + 4 * index);
+        bytes.copy_within(offsets + 2 * (index + 1)..offsets + 2 * count, offsets + 2 * index - 4);
+        set_count(bytes, count - 1);
+        put(bytes, DEAD, &(dead as u32).to_le_bytes());
     }
 
     /// A page with these entries, in this order; `None` when they do not fit beside `reserve`.
@@ -358,17 +366,18 @@ impl Slotted {
     fn place(&mut self, index: usize, suffix: &[u8], value: &[u8], overflow: bool) {
         let count = self.count();
         let start = self.heap_start() - (4 + suffix.len() + value.len());
-        put(&mut self.bytes, start, &(suffix.len() as u16).to_le_bytes());
-        put(&mut self.bytes, start + 2, &value_len(value, overflow).to_le_bytes());
-        put(&mut self.bytes, start + 4, suffix);
-        put(&mut self.bytes, start + 4 + suffix.len(), value);
+        let bytes = self.bytes_mut();
+        put(bytes, start, &(suffix.len() as u16).to_le_bytes());
+        put(bytes, start + 2, &value_len(value, overflow).to_le_bytes());
+        put(bytes, start + 4, suffix);
+        put(bytes, start + 4 + suffix.len(), value);
         let offsets = BASE + 4 * count;
-        self.bytes.copy_within(offsets + 2 * index..offsets + 2 * count, offsets + 2 * index + 6);
-        self.bytes.copy_within(BASE + 4 * index..offsets + 2 * index, BASE + 4 * (index + 1));
-        put(&mut self.bytes, BASE + 4 * index, &head_of(suffix).to_le_bytes());
-        put(&mut self.bytes, offsets + 4 + 2 * index, &(start as u16).to_le_bytes());
-        self.set_count(count + 1);
-        self.set_heap_start(start);
+        bytes.copy_within(offsets + 2 * index..offsets + 2 * count, offsets + 2 * index + 6);
+        bytes.copy_within(BASE + 4 * index..offsets + 2 * index, BASE + 4 * (index + 1));
+        put(bytes, BASE + 4 * index, &head_of(suffix).to_le_bytes());
+        put(bytes, offsets + 4 + 2 * index, &(start as u16).to_le_bytes());
+        set_count(bytes, count + 1);
+        set_heap_start(bytes, start);
     }
 
     fn heads(&self) -> &[[u8; 4]] {
@@ -403,22 +412,11 @@ impl Slotted {
 
     /// Sets the prefix of an empty page.
     fn set_prefix(&mut self, prefix: &[u8]) {
-        let start = self.bytes.len() - prefix.len();
-        put(&mut self.bytes, start, prefix);
-        put(&mut self.bytes, PREFIX_LEN, &(prefix.len() as u16).to_le_bytes());
-        self.set_heap_start(start);
-    }
-
-    fn set_count(&mut self, count: usize) {
-        put(&mut self.bytes, COUNT, &(count as u16).to_le_bytes());
-    }
-
-    fn set_heap_start(&mut self, at: usize) {
-        put(&mut self.bytes, HEAP_START, &(at as u32).to_le_bytes());
-    }
-
-    fn set_dead(&mut self, dead: usize) {
-        put(&mut self.bytes, DEAD, &(dead as u32).to_le_bytes());
+        let bytes = self.bytes_mut();
+        let start = bytes.len() - prefix.len();
+        put(bytes, start, prefix);
+        put(bytes, PREFIX_LEN, &(prefix.len() as u16).to_le_bytes());
+        set_heap_start(bytes, start);
     }
 
     /// Checks everything that later accesses rely on.
@@ -453,6 +451,14 @@ impl Slotted {
             Err(format!("{used} bytes used and {} dead of {}", self.dead(), end - heap))
         }
     }
+}
+
+fn set_count(bytes: &mut [u8], count: usize) {
+    put(bytes, COUNT, &(count as u16).to_le_bytes());
+}
+
+fn set_heap_start(bytes: &mut [u8], at: usize) {
+    put(bytes, HEAP_START, &(at as u32).to_le_bytes());
 }
 
 /// A value's length as stored, with the overflow bit.
@@ -544,7 +550,7 @@ mod tests {
         ) {
             let mut bytes = vec![0; 64];
             bytes.extend(seed);
-            if let Ok(page) = Slotted::from_bytes(bytes.into_boxed_slice()) {
+            if let Ok(page) = Slotted::from_bytes(bytes.into()) {
                 for index in 0..page.count() {
                     let _ = page.entry(index).key();
                 }

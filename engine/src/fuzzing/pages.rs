@@ -143,7 +143,7 @@ fn node(bytes: &[u8]) {
     let is_branch = page::verify_alone(bytes, PAGE) == Ok(PageType::Branch as u8);
     assert_eq!(*encoded == *bytes, is_branch, "a branch encodes as it was read");
     assert_eq!(checksum, page::checksum(&encoded));
-    let pointer = node.children.first().and_then(Slot::pointer).expect("it is on disk");
+    let pointer = node.children.iter().next().and_then(Slot::pointer).expect("it is on disk");
     let read = ChildPointer::decode(&mut Reader::new(&pointer.to_bytes()));
     assert_eq!(read, Ok(pointer));
 }

@@ -248,9 +248,12 @@ impl Pager {
         page: PageNo,
         page_type: PageType,
         checksum: &Checksum,
-    ) -> Result<Box<[u8]>> {
+    ) -> Result<Arc<[u8]>> {
         self.lookups.fetch_add(1, Ordering::Relaxed);
-        let bytes = self.read_run(page, 1)?;
+        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, self.page_size).collect();
+        if let Some(bytes) = Arc::get_mut(&mut bytes) {
+            self.read_into(page, bytes)?;
+        }
         page::verify(&bytes, page_type, page, checksum).map_err(|what| self.corrupt(page, what))?;
         Ok(bytes)
     }
@@ -258,7 +261,12 @@ impl Pager {
     /// Bytes of a run of pages, unchecked.
     pub(crate) fn read_run(&self, page: PageNo, pages: u64) -> Result<Box<[u8]>> {
         let mut bytes = vec![0; pages as usize * self.page_size].into_boxed_slice();
-        match self.file.read_exact_at(page.offset(self.page_size), &mut bytes) {
+        self.read_into(page, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn read_into(&self, page: PageNo, bytes: &mut [u8]) -> Result<()> {
+        match self.file.read_exact_at(page.offset(self.page_size), bytes) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 if self.overlay.is_none() {
@@ -275,7 +283,7 @@ impl Pager {
                 }
             }
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// Writes a run of pages.

@@ -2,6 +2,7 @@
 //! space, and writing nodes out. Nothing here knows what a key means.
 
 mod cache;
+mod children;
 mod node;
 mod overflow;
 mod root_pages;
@@ -9,6 +10,7 @@ mod space;
 mod write_out;
 
 pub(crate) use cache::Pager;
+pub(crate) use children::Children;
 pub(crate) use node::{Node, Slot};
 pub(crate) use root_pages::{read_free_list, write_root_pages};
 pub(crate) use space::{Owner, Space};

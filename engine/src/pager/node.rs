@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::children::Children;
 use crate::format::FormatResult;
 use crate::format::bytes::{Reader, put};
 use crate::format::child::{CHILD_BYTES, ChildPointer};
@@ -86,7 +87,7 @@ pub(crate) struct Node {
     /// Entries of a leaf; separators of a branch.
     pub(crate) keys: Slotted,
     /// Children of a branch, one more than separators; empty in a leaf.
-    pub(crate) children: Vec<Slot>,
+    pub(crate) children: Children,
     /// Where the node is on disk, once it is.
     pub(crate) disk: Arc<DiskState>,
     /// Whether the node, or anything below it, may have been in memory only since the last fold.
@@ -97,11 +98,11 @@ pub(crate) struct Node {
 impl Node {
     /// An empty leaf.
     pub(crate) fn empty_leaf(page_size: usize, counter: &Arc<AtomicU64>) -> Self {
-        Self::dirty(Slotted::new(page_size, 0), Vec::new(), counter)
+        Self::dirty(Slotted::new(page_size, 0), Children::default(), counter)
     }
 
     /// A node that is not on disk.
-    pub(crate) fn dirty(keys: Slotted, children: Vec<Slot>, counter: &Arc<AtomicU64>) -> Self {
+    pub(crate) fn dirty(keys: Slotted, children: Children, counter: &Arc<AtomicU64>) -> Self {
         let bytes = memory_bytes(&keys);
         Self {
             keys,
@@ -118,7 +119,7 @@ impl Node {
     }
 
     /// The same node with other child slots (which point to the same children).
-    pub(crate) fn with_children(&self, children: Vec<Slot>) -> Self {
+    pub(crate) fn with_children(&self, children: Children) -> Self {
         let mut node = Self::dirty(self.keys.clone(), children, &self.charge.counter);
         node.disk = Arc::clone(&self.disk);
         node.unfolded = !self.disk.is_written();
@@ -127,12 +128,12 @@ impl Node {
 
     /// A node read from a verified page; leaves live in the cache and are not charged here.
     pub(crate) fn from_page(
-        bytes: Box<[u8]>,
+        bytes: Arc<[u8]>,
         disk: OnDisk,
         counter: &Arc<AtomicU64>,
     ) -> FormatResult<Self> {
         let keys = Slotted::from_bytes(bytes)?;
-        let children = if keys.level() == 0 { Vec::new() } else { decode_children(&keys)? };
+        let children = if keys.level() == 0 { Children::default() } else { decode_children(&keys)? };
         let charge = Charge::new(counter, memory_bytes(&keys), keys.level() > 0);
         let node = Self { keys, children, disk: Arc::default(), unfolded: false, charge };
         node.disk.place(disk);
@@ -168,7 +169,7 @@ impl Node {
             return None;
         }
         let mut at = BASE + 6 * self.keys.count();
-        for child in &self.children {
+        for child in self.children.iter() {
             put(&mut bytes, at, &child.pointer()?.to_bytes());
             at += CHILD_BYTES;
         }
@@ -188,7 +189,7 @@ fn memory_bytes(keys: &Slotted) -> u64 {
     if keys.level() == 0 { page } else { 2 * page }
 }
 
-fn decode_children(keys: &Slotted) -> FormatResult<Vec<Slot>> {
+fn decode_children(keys: &Slotted) -> FormatResult<Children> {
     let start = BASE + 6 * keys.count();
     let count = keys.count() + 1;
     let end = start + count * CHILD_BYTES;

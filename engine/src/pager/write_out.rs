@@ -17,7 +17,7 @@ pub(crate) fn dirty_nodes(slot: &Slot, out: &mut Vec<Arc<Node>>) {
     if let Some(node) = slot.node.get()
         && node.disk.get().is_none()
     {
-        for child in &node.children {
+        for child in node.children.iter() {
             dirty_nodes(child, out);
         }
         out.push(Arc::clone(node));
