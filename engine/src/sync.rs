@@ -15,6 +15,42 @@ pub(crate) fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexG
     condvar.wait(guard).unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Wakes one thread, once. (Parking would do, but for the callers' own use of it.)
+#[derive(Debug, Default)]
+pub(crate) struct Bell {
+    rung: Mutex<bool>,
+    heard: Condvar,
+}
+
+impl Bell {
+    /// Sleeps until the bell has been rung.
+    pub(crate) fn wait(&self) {
+        let mut rung = lock(&self.rung);
+        while !*rung {
+            rung = wait(&self.heard, rung);
+        }
+    }
+
+    pub(crate) fn ring(&self) {
+        *lock(&self.rung) = true;
+        self.heard.notify_one();
+    }
+}
+
+/// How often a condition is looked at before one sleeps: some tens of microseconds.
+const SPINS: u32 = 500;
+
+/// Waits a short while for a condition to end.
+#[inline]
+pub(crate) fn spin_while(condition: impl Fn() -> bool) {
+    for _ in 0..SPINS {
+        if !condition() {
+            break;
+        }
+        std::hint::spin_loop();
+    }
+}
+
 /// A number that tells the calling thread from all others; it is used for telling alone, so
 /// that nothing depends on its value.
 #[inline]

@@ -59,8 +59,7 @@ impl Edit {
     fn merge_child(&mut self, pager: &Pager, branch: &mut Node, index: usize) -> Result<()> {
         let capacity = Slotted::capacity(pager.page_size);
         let underfull = branch.children[index]
-            .node
-            .get()
+            .node()
             .is_some_and(|node| is_underfull(node.keys.used_bytes() + node.reserve(0), capacity));
         if !underfull || branch.children.len() < 2 {
             return Ok(());

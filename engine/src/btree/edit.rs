@@ -42,17 +42,16 @@ impl Edit {
         slot: &'s mut Slot,
         level: u8,
     ) -> Result<&'s mut Node> {
-        if slot.node.get().is_none() {
-            let node =
-                if level == 0 { pager.leaf(slot)? } else { pager.branch_node(slot, level)? };
-            let _ = slot.node.set(node);
-        }
-        let loaded = slot.node.take().ok_or_else(|| shared(pager))?;
+        let loaded = match slot.take_node() {
+            Some(node) => node,
+            None if level == 0 => pager.leaf(slot)?,
+            None => pager.branch_node(slot, level)?,
+        };
         let node = self.make_own(pager, loaded);
         let (max_seq, max_change) = (slot.max_seq.max(self.stamp.seq), self.stamp.change.0);
         *slot = Slot::from_node(node, max_seq, max_change);
         // The count is one here: the node is this transaction's alone.
-        slot.node.get_mut().and_then(Arc::get_mut).ok_or_else(|| shared(pager))
+        slot.own_node().ok_or_else(|| shared(pager))
     }
 
     fn make_own(&mut self, pager: &Pager, mut node: Arc<Node>) -> Arc<Node> {
@@ -76,7 +75,7 @@ impl Edit {
 
     /// The new trees do not reach what this slot points to any more.
     pub(super) fn discard(&mut self, pager: &Pager, mut slot: Slot) {
-        match slot.node.take() {
+        match slot.take_node() {
             Some(node) => self.let_go(pager, node),
             None => {
                 if let Some(disk) = slot.disk() {

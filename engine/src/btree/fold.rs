@@ -24,7 +24,7 @@ impl Tree {
 }
 
 fn fold_slot(pager: &Pager, slot: &Slot) -> Slot {
-    let Some(node) = slot.node.get() else { return slot.clone() };
+    let Some(node) = slot.node() else { return slot.clone() };
     if node.level() == 0 {
         return match slot.without_node() {
             Some(on_disk) => {
@@ -41,7 +41,7 @@ fn fold_slot(pager: &Pager, slot: &Slot) -> Slot {
 }
 
 fn shed_slot(slot: &Slot) -> Slot {
-    match (slot.node.get(), slot.without_node()) {
+    match (slot.node(), slot.without_node()) {
         (Some(_), Some(on_disk)) => on_disk,
         (Some(node), None) if node.level() > 0 => with_children(slot, node, shed_slot),
         _ => slot.clone(),

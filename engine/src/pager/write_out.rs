@@ -5,7 +5,8 @@ use std::sync::Arc;
 use hexxladb_vfs::Op;
 
 use super::cache::Pager;
-use super::node::{Node, OnDisk, Slot};
+use super::node::{Node, OnDisk};
+use super::slot::Slot;
 use super::space::Owner;
 use crate::error::{Error, Result};
 use crate::format::free_list::Extent;
@@ -14,7 +15,7 @@ use crate::sync::lock;
 
 /// Nodes below `slot` that are not on disk, children before parents.
 pub(crate) fn dirty_nodes(slot: &Slot, out: &mut Vec<Arc<Node>>) {
-    if let Some(node) = slot.node.get()
+    if let Some(node) = slot.node()
         && node.disk.get().is_none()
     {
         for child in node.children.iter() {

@@ -8,6 +8,7 @@
 //!
 //! After a failed write or sync nothing is ever written again through this handle.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hexxladb_vfs::{File, FileExt};
@@ -20,7 +21,7 @@ use crate::format::header::Retired;
 use crate::format::segment::{BLOCK_BYTES, COPY_OFFSET, SegmentHeader};
 use crate::ids::{FrameNo, Identity};
 use crate::probe::{self, Probe};
-use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait};
+use crate::sync::{AtomicU64, Bell, Condvar, Mutex, MutexGuard, Ordering, lock, wait};
 
 /// Segments that a log keeps when its database is closed.
 const KEPT_SEGMENTS: u32 = 4;
@@ -80,6 +81,16 @@ struct State {
     seq: u64,
     syncs: u64,
     appended_bytes: u64,
+    /// In the order in which they fell asleep, which is nearly that of their frames.
+    sleepers: VecDeque<Sleeper>,
+}
+
+/// A thread that sleeps until its frame is where it should be, or until it is to lead.
+#[derive(Debug)]
+struct Sleeper {
+    frame: FrameNo,
+    sync: bool,
+    bell: Arc<Bell>,
 }
 
 /// The log of an open database.
@@ -88,6 +99,10 @@ pub(crate) struct Wal {
     file: Arc<dyn File>,
     config: WalConfig,
     state: Mutex<State>,
+    /// What `State::written` and `State::durable` are, for looking at without the lock.
+    written: AtomicU64,
+    durable: AtomicU64,
+    /// For those who would grow the file.
     turn: Condvar,
 }
 
@@ -118,8 +133,16 @@ impl Wal {
             seq,
             syncs: 0,
             appended_bytes: 0,
+            sleepers: VecDeque::new(),
         };
-        Self { file, config, state: Mutex::new(state), turn: Condvar::new() }
+        Self {
+            file,
+            config,
+            state: Mutex::new(state),
+            written: AtomicU64::new(last.0.0),
+            durable: AtomicU64::new(last.0.0),
+            turn: Condvar::new(),
+        }
     }
 
     /// Most bytes of payload in one frame.
@@ -156,7 +179,7 @@ impl Wal {
     pub(crate) fn fail(&self, cause: &str) {
         let mut state = lock(&self.state);
         state.failed.get_or_insert_with(|| cause.to_owned());
-        self.turn.notify_all();
+        self.end_turn(state);
     }
 
     /// A new header is durable.
@@ -278,8 +301,7 @@ impl Wal {
         let synced = filled.and_then(|()| self.file.sync_all().map_err(GrowError::Sync));
         let mut state = lock(&self.state);
         state.leader = false;
-        self.turn.notify_all();
-        match synced {
+        let grown = match synced {
             Ok(()) => {
                 probe::hit(Probe::LogGrown);
                 state.layout.add_slots(growth);
@@ -290,7 +312,9 @@ impl Wal {
                 state.failed.get_or_insert_with(|| error.to_string());
                 Err(Error::Poisoned { cause: error.to_string() })
             }
-        }
+        };
+        self.end_turn(state);
+        grown
     }
 
     /// Returns once `frame` is on stable storage; the answer is the highest frame that is.
@@ -318,21 +342,32 @@ impl Wal {
     }
 
     fn drive(&self, frame: FrameNo, sync: bool) -> std::result::Result<FrameNo, String> {
-        let mut state = lock(&self.state);
+        let reached = if sync { &self.durable } else { &self.written };
         loop {
-            let reached = if sync { state.durable } else { state.written };
-            if reached >= frame {
-                return Ok(reached);
+            let frames = FrameNo(reached.load(Ordering::Acquire));
+            if frames >= frame {
+                return Ok(frames);
+            }
+            let mut state = lock(&self.state);
+            if FrameNo(reached.load(Ordering::Acquire)) >= frame {
+                continue;
             }
             if let Some(cause) = &state.failed {
                 return Err(cause.clone());
             }
-            state = if state.leader { wait(&self.turn, state) } else { self.lead(state, sync) };
+            if state.leader {
+                let bell = Arc::<Bell>::default();
+                state.sleepers.push_back(Sleeper { frame, sync, bell: Arc::clone(&bell) });
+                drop(state);
+                bell.wait();
+            } else {
+                self.lead(state, sync);
+            }
         }
     }
 
     /// Writes and syncs everything appended so far.
-    fn lead<'a>(&'a self, mut state: MutexGuard<'a, State>, sync: bool) -> MutexGuard<'a, State> {
+    fn lead(&self, mut state: MutexGuard<'_, State>, sync: bool) {
         state.leader = true;
         let mut runs = std::mem::take(&mut state.pending);
         let last = FrameNo(state.next.0 - 1);
@@ -351,8 +386,10 @@ impl Wal {
         match done {
             Ok(()) => {
                 state.written = state.written.max(last);
+                self.written.store(state.written.0, Ordering::Release);
                 if sync {
                     state.durable = last;
+                    self.durable.store(last.0, Ordering::Release);
                     state.unsynced_bytes = 0;
                     state.syncs += 1;
                 }
@@ -362,8 +399,31 @@ impl Wal {
                 state.failed.get_or_insert_with(|| error.to_string());
             }
         }
+        self.end_turn(state);
+    }
+
+    /// The leader's place is free, or the log has failed: wakes one to lead next, then those whose
+    /// frames are where they should be.
+    fn end_turn(&self, mut state: MutexGuard<'_, State>) {
+        let mut awake = Vec::new();
+        let (written, durable, failed) = (state.written, state.durable, state.failed.is_some());
+        state.sleepers.retain(|sleeper| {
+            let reached = if sleeper.sync { durable } else { written };
+            let done = failed || reached >= sleeper.frame;
+            if done {
+                awake.push(Arc::clone(&sleeper.bell));
+            }
+            !done
+        });
+        let next = state.sleepers.pop_front();
+        drop(state);
+        if let Some(next) = next {
+            next.bell.ring();
+        }
+        for bell in awake {
+            bell.ring();
+        }
         self.turn.notify_all();
-        state
     }
 
     /// Marks the whole log as retired, after a clean header is durable, and gives back what a
