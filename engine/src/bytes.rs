@@ -27,6 +27,21 @@ impl Bytes {
     }
 }
 
+impl Bytes {
+    /// Two parts as one.
+    #[inline]
+    pub(crate) fn joined(start: &[u8], end: &[u8]) -> Self {
+        let len = start.len() + end.len();
+        if len > SHORT_BYTES {
+            return [start, end].concat().into();
+        }
+        let mut bytes = [0; SHORT_BYTES];
+        bytes[..start.len()].copy_from_slice(start);
+        bytes[start.len()..len].copy_from_slice(end);
+        Self(Inner::Short { len: len as u8, bytes })
+    }
+}
+
 impl Deref for Bytes {
     type Target = [u8];
 

@@ -8,9 +8,11 @@ use crate::btree::{Edit, Stamp};
 use crate::error::Result;
 use crate::format::overflow::OverflowRef;
 use crate::format::slotted::{ENTRY_OVERHEAD, Slotted};
+use crate::ids::PageNo;
 use crate::keys::{self, KeyBuf};
 use crate::pager::Pager;
 use crate::probe::{self, Probe};
+use crate::sync::lock;
 use crate::time::Timestamp;
 use crate::timeline::{MetaRow, PLAIN, Root, Source, TOMBSTONE, newest_at};
 
@@ -47,10 +49,12 @@ impl Changes {
         let was_visible = before.as_ref().is_some_and(|before| !before.tombstone);
         self.put_physical(pager, false, key, row)?;
         if let Some(count) = self.root.count_mut(key[0]) {
-            count.logical += u64::from(before.is_none());
-            count.rows += u64::from(!same_row);
-            count.visible += u64::from(!tombstone && !was_visible);
-            count.visible -= u64::from(tombstone && was_visible);
+            // Counters may be wrong on disk, which `check` tells.
+            let add = |counter: &mut u64, one| *counter = counter.saturating_add(u64::from(one));
+            add(&mut count.logical, before.is_none());
+            add(&mut count.rows, !same_row);
+            add(&mut count.visible, !tombstone && !was_visible);
+            count.visible = count.visible.saturating_sub(u64::from(tombstone && was_visible));
         }
         Ok(())
     }
@@ -110,7 +114,13 @@ impl Changes {
     fn free_overflow(&mut self, pager: &Pager, reference: &[u8]) -> Result<()> {
         probe::hit(Probe::OverflowFreed);
         let reference = OverflowRef::decode(reference, pager.page_size)
-            .map_err(|what| pager.corrupt(crate::ids::PageNo::NONE, what))?;
+            .map_err(|what| pager.corrupt(PageNo::NONE, what))?;
+        let end = lock(&pager.space).end();
+        for extent in &reference.extents {
+            if extent.start.0.saturating_add(extent.pages) > end {
+                return Err(pager.corrupt(extent.start, "overflow pages past the end of the file"));
+            }
+        }
         for extent in reference.extents {
             self.edit.free(pager, extent);
         }

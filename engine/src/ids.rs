@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Numbers that count up are below this on disk, so that going on from them never overflows.
+pub(crate) const COUNT_LIMIT: u64 = 1 << 63;
+
 /// Number of a page in the primary; its byte offset is the number times the page size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PageNo(pub(crate) u64);

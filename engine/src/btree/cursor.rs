@@ -14,6 +14,8 @@ pub(crate) struct LeafSpan {
     pub(crate) leaf: Arc<Node>,
     pub(crate) lower: Option<KeyBuf>,
     pub(crate) upper: Option<KeyBuf>,
+    /// Upper bound of the commit sequences of versions in the leaf.
+    pub(crate) max_seq: u64,
 }
 
 /// The leaf that holds `key`, or would.
@@ -37,7 +39,8 @@ fn descend(pager: &Pager, tree: &Tree, choose: impl Fn(&Node) -> usize) -> Resul
         choose: &dyn Fn(&Node) -> usize,
     ) -> Result<LeafSpan> {
         if level == 0 {
-            return Ok(LeafSpan { leaf: pager.leaf(slot)?, lower: None, upper: None });
+            let (leaf, max_seq) = (pager.leaf(slot)?, slot.max_seq);
+            return Ok(LeafSpan { leaf, lower: None, upper: None, max_seq });
         }
         let node = pager.branch(slot, level)?;
         let index = choose(&node).min(node.children.len() - 1);

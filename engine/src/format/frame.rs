@@ -23,7 +23,7 @@
 //! ```
 
 use super::bytes::{array16_at, put, u32_at, u64_at};
-use crate::ids::{FrameNo, Identity};
+use crate::ids::{COUNT_LIMIT, FrameNo, Identity};
 
 /// Bytes before the payload.
 pub(crate) const FRAME_HEADER_BYTES: usize = 136;
@@ -161,6 +161,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Frame<'_>> {
         time: u64_at(frame, 80).cast_signed(),
         previous_crc: u32_at(frame, 88),
     };
+    let counts = [header.number.0, header.epoch, header.generation, header.durable.0, header.seq];
+    if counts.iter().any(|&count| count >= COUNT_LIMIT) {
+        return None;
+    }
     let payload_len = u32_at(frame, 8) as usize;
     Some(Frame {
         header,
@@ -199,6 +203,19 @@ mod tests {
             (frame.header.clone(), frame.payload, frame.size()),
             (header, &b"hello"[..], bytes.len())
         );
+    }
+
+    #[test]
+    fn numbers_that_could_not_go_on_are_refused() {
+        let (_, header) = sample();
+        for hostile in [
+            FrameHeader { number: FrameNo(COUNT_LIMIT), ..header.clone() },
+            FrameHeader { epoch: u64::MAX, ..header.clone() },
+        ] {
+            let mut bytes = Vec::new();
+            encode(&hostile, &[], &mut bytes);
+            assert!(decode(&bytes).is_none(), "{hostile:?}");
+        }
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl FreeListPage {
         if count > Self::capacity(page.len()) {
             return Err(format!("{count} extents in one page of the free list"));
         }
-        let mut extents = Vec::with_capacity(count);
+        let mut extents: Vec<Extent> = Vec::with_capacity(count);
         for _ in 0..count {
             let extent = Extent { start: PageNo(reader.u64()?), pages: reader.u64()? };
             let end = extent.start.0.checked_add(extent.pages);
@@ -76,8 +76,45 @@ impl FreeListPage {
             {
                 return Err(format!("free extent {extent:?} in a file of {page_count} pages"));
             }
+            // Two that overlap would give a page away twice.
+            if extents.last().is_some_and(|last| last.start.0 + last.pages >= extent.start.0) {
+                return Err(format!("free extent {extent:?} is out of order"));
+            }
             extents.push(extent);
         }
         Ok(Self { next, next_checksum, extents })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_back(extents: &[(u64, u64)]) -> FormatResult<FreeListPage> {
+        let extents = extents.iter().map(|&(start, pages)| Extent { start: PageNo(start), pages });
+        let list =
+            FreeListPage { next: PageNo(9), next_checksum: [3; 16], extents: extents.collect() };
+        let found = FreeListPage::decode(&list.encode(512), 32, 100)?;
+        assert_eq!(found, list);
+        Ok(found)
+    }
+
+    #[test]
+    fn extents_ascend_lie_in_the_file_and_do_not_touch() {
+        for right in [&[][..], &[(32, 68)], &[(32, 1), (34, 2), (99, 1)]] {
+            read_back(right).unwrap();
+        }
+        for wrong in [
+            &[(31, 2)][..],
+            &[(99, 2)],
+            &[(40, 0)],
+            &[(40, u64::MAX)],
+            &[(40, 2), (42, 1)],
+            &[(40, 2), (41, 5)],
+            &[(40, 2), (40, 2)],
+            &[(40, 2), (33, 1)],
+        ] {
+            assert!(read_back(wrong).is_err(), "{wrong:?}");
+        }
     }
 }

@@ -28,7 +28,7 @@
 
 use super::FormatResult;
 use super::bytes::{Reader, put, u32_at};
-use crate::ids::{Checksum, FrameNo, HistoryHash, Identity, PageNo};
+use crate::ids::{COUNT_LIMIT, Checksum, FrameNo, HistoryHash, Identity, PageNo};
 
 /// Bytes of a header slot.
 pub(crate) const SLOT_BYTES: usize = 4096;
@@ -245,7 +245,12 @@ impl Header {
         if self.page_count > u64::MAX / u64::from(page_size) {
             return Err(format!("{} pages", self.page_count));
         }
-        Ok(())
+        let counts =
+            [self.generation, self.epoch, self.head_seq, self.retired.frame.0, self.durable.0];
+        match counts.iter().find(|&&count| count >= COUNT_LIMIT) {
+            Some(count) => Err(format!("a count of {count}")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -292,6 +297,25 @@ pub(crate) mod tests {
             let mut bytes = encoded.clone();
             bytes[at] ^= 1 << (at % 8);
             assert!(Header::decode(&bytes).is_err(), "flip at {at}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_could_not_go_on_are_refused() {
+        let change: [fn(&mut Header, u64); 5] = [
+            |header, count| header.generation = count,
+            |header, count| header.epoch = count,
+            |header, count| header.head_seq = count,
+            |header, count| header.retired.frame = FrameNo(count),
+            |header, count| header.durable = FrameNo(count),
+        ];
+        for change in change {
+            for (count, right) in [(COUNT_LIMIT - 1, true), (COUNT_LIMIT, false), (u64::MAX, false)]
+            {
+                let mut header = sample();
+                change(&mut header, count);
+                assert_eq!(Header::decode(&header.encode()).is_ok(), right, "{header:?}");
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 use super::FormatResult;
 use super::bytes::Reader;
 use super::free_list::Extent;
+use super::header::first_page;
 use super::page::PAGE_HEADER_BYTES;
 use crate::ids::{Checksum, PageNo};
 
@@ -68,6 +69,9 @@ impl OverflowRef {
         let mut pages = 0;
         for _ in 0..count {
             let extent = Extent { start: PageNo(reader.u64()?), pages: u64::from(reader.u32()?) };
+            if extent.pages == 0 || extent.start.0 < first_page(page_size) {
+                return Err(format!("a run of a value is {extent:?}"));
+            }
             pages += extent.pages;
             extents.push(extent);
         }
@@ -82,5 +86,27 @@ impl OverflowRef {
         self.extents.iter().flat_map(|extent| {
             (extent.start.0..extent.start.0.saturating_add(extent.pages)).map(PageNo)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reference(runs: &[(u64, u64)]) -> OverflowRef {
+        let extent = |&(start, pages)| Extent { start: PageNo(start), pages };
+        let extents = runs.iter().map(extent).collect();
+        OverflowRef { len: 3 * payload_bytes(4096) as u32, birth: 7, checksum: [8; 16], extents }
+    }
+
+    #[test]
+    fn only_runs_of_pages_behind_the_header_are_read_back() {
+        for runs in [&[(4, 3)][..], &[(9, 2), (4, 1)]] {
+            let right = reference(runs);
+            assert_eq!(OverflowRef::decode(&right.encode(), 4096), Ok(right));
+        }
+        for runs in [&[(3, 3)][..], &[(0, 3)], &[(9, 3), (20, 0)], &[(9, 2)], &[(9, 4)], &[]] {
+            assert!(OverflowRef::decode(&reference(runs).encode(), 4096).is_err(), "{runs:?}");
+        }
     }
 }

@@ -14,7 +14,7 @@
 //! ```
 
 use super::bytes::{array16_at, put, u32_at, u64_at};
-use crate::ids::{FrameNo, Identity};
+use crate::ids::{COUNT_LIMIT, FrameNo, Identity};
 
 /// Bytes of the block that the log is written in.
 pub(crate) const BLOCK_BYTES: usize = 4096;
@@ -62,7 +62,7 @@ impl SegmentHeader {
         {
             return None;
         }
-        Some(Self {
+        let header = Self {
             retired: u32_at(block, 12) & 1 != 0,
             ordinal: u64_at(block, 16),
             epoch: u64_at(block, 24),
@@ -70,7 +70,9 @@ impl SegmentHeader {
             history: array16_at(block, 48),
             frame: FrameNo(u64_at(block, 64)),
             seq: u64_at(block, 72),
-        })
+        };
+        let counts = [header.ordinal, header.epoch, header.frame.0, header.seq];
+        counts.iter().all(|&count| count < COUNT_LIMIT).then_some(header)
     }
 }
 
@@ -90,11 +92,16 @@ mod tests {
             seq: 6,
         };
         let block = header.encode();
-        assert_eq!(SegmentHeader::decode(&block), Some(header));
+        assert_eq!(SegmentHeader::decode(&block), Some(header.clone()));
         for at in 0..CRC + 4 {
             let mut bytes = block.clone();
             bytes[at] ^= 0x10;
             assert_eq!(SegmentHeader::decode(&bytes), None, "flip at {at}");
         }
+        // Intact, but a number that could not go on.
+        let hostile = SegmentHeader { ordinal: COUNT_LIMIT, ..header.clone() };
+        assert_eq!(SegmentHeader::decode(&hostile.encode()), None);
+        let hostile = SegmentHeader { epoch: u64::MAX, ..header };
+        assert_eq!(SegmentHeader::decode(&hostile.encode()), None);
     }
 }

@@ -9,20 +9,21 @@
 //! 72  dead        u32   bytes of the heap that no entry uses
 //! 76  level       u8    0: leaf
 //! 77  …           zero
-//! 80  heads       4 × count   the four key bytes after the prefix, zero-filled, as an integer
+//! 80  prefix
+//!     heads       4 × count   the four key bytes after the prefix, zero-filled, as an integer
 //!     offsets     2 × count   where each entry starts
 //!     … free (a branch stores its child pointers here, see `branch`) …
-//!     heap        entries, newest lowest: suffix len u16, value len u16 (top bit: overflow
-//!                 reference), suffix, value
-//!     prefix      at the very end of the page
+//!     heap        up to the page's end: entries, newest lowest: suffix len u16, value len u16
+//!                 (top bit: overflow reference), suffix, value
 //! ```
 //!
-//! A search runs branch-free over the heads, which lie side by side, and touches the heap only
-//! where heads are equal: it is the number of cache lines touched that counts.
+//! A search runs branch-free over the heads, which lie side by side after the prefix, and touches
+//! the heap only where heads are equal: it is the number of cache lines touched that counts.
 //!
 //! Always: keys strictly ascend; `heads[i]` is the head of entry i; an entry lies whole between
-//! heap start and prefix.
+//! heap start and the page's end.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -38,8 +39,10 @@ const PREFIX_LEN: usize = 66;
 const HEAP_START: usize = 68;
 const DEAD: usize = 72;
 const LEVEL: usize = 76;
-/// First byte of the heads.
-pub(crate) const BASE: usize = 80;
+/// First byte of the prefix.
+const BASE: usize = 80;
+/// Bytes of a suffix that its head holds.
+pub(crate) const HEAD_BYTES: usize = 4;
 /// Bytes that an entry needs beside its suffix and value: head, offset and two lengths.
 pub(crate) const ENTRY_OVERHEAD: usize = 10;
 const OVERFLOW_BIT: u16 = 0x8000;
@@ -68,6 +71,15 @@ impl Entry<'_> {
         key.extend_from_slice(self.suffix);
         key
     }
+}
+
+/// Where an entry lies in its page.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) suffix: Range<usize>,
+    pub(crate) value: Range<usize>,
+    /// The value refers to overflow pages.
+    pub(crate) overflow: bool,
 }
 
 /// Length of the longest common prefix.
@@ -144,7 +156,7 @@ impl Slotted {
 
     /// The prefix that all keys share.
     pub(crate) fn prefix(&self) -> &[u8] {
-        &self.bytes[self.bytes.len() - self.prefix_len()..]
+        &self.bytes[BASE..self.heads_at()]
     }
 
     /// The key of entry `index` after the prefix.
@@ -159,15 +171,31 @@ impl Slotted {
         self.entry(index).key()
     }
 
+    /// The first four bytes of the suffix of entry `index`, zero-filled, as an integer.
+    #[inline]
+    pub(crate) fn head(&self, index: usize) -> u32 {
+        u32::from_le_bytes(self.heads()[index])
+    }
+
+    /// Where entry `index` lies.
+    #[inline]
+    pub(crate) fn placed(&self, index: usize) -> Placed {
+        let at = self.offset(index);
+        let raw_len = u16_at(&self.bytes, at + 2);
+        let value_at = at + 4 + usize::from(u16_at(&self.bytes, at));
+        let value_end = value_at + usize::from(raw_len & !OVERFLOW_BIT);
+        Placed {
+            suffix: at + 4..value_at,
+            value: value_at..value_end,
+            overflow: raw_len & OVERFLOW_BIT != 0,
+        }
+    }
+
     /// Where the value of entry `index` lies in the page, and whether it refers to overflow
     /// pages.
-    pub(crate) fn value_range(&self, index: usize) -> (std::ops::Range<usize>, bool) {
-        let at = self.offset(index);
-        let suffix_len = usize::from(u16_at(&self.bytes, at));
-        let raw_len = u16_at(&self.bytes, at + 2);
-        let start = at + 4 + suffix_len;
-        let len = usize::from(raw_len & !OVERFLOW_BIT);
-        (start..start + len, raw_len & OVERFLOW_BIT != 0)
+    pub(crate) fn value_range(&self, index: usize) -> (Range<usize>, bool) {
+        let placed = self.placed(index);
+        (placed.value, placed.overflow)
     }
 
     /// Entry `index`.
@@ -310,9 +338,10 @@ impl Slotted {
             return;
         }
         let dead = self.dead() + self.entry_bytes(index);
-        let offsets = BASE + 4 * count;
+        let heads = self.heads_at();
+        let offsets = heads + 4 * count;
         let bytes = self.bytes_mut();
-        bytes.copy_within(BASE + 4 * (index + 1)..offsets + 2 * index, BASE + 4 * index);
+        bytes.copy_within(heads + 4 * (index + 1)..offsets + 2 * index, heads + 4 * index);
         bytes.copy_within(offsets + 2 * (index + 1)..offsets + 2 * count, offsets + 2 * index - 4);
         set_count(bytes, count - 1);
         put(bytes, DEAD, &(dead as u32).to_le_bytes());
@@ -366,26 +395,28 @@ impl Slotted {
     fn place(&mut self, index: usize, suffix: &[u8], value: &[u8], overflow: bool) {
         let count = self.count();
         let start = self.heap_start() - (4 + suffix.len() + value.len());
+        let heads = self.heads_at();
         let bytes = self.bytes_mut();
         put(bytes, start, &(suffix.len() as u16).to_le_bytes());
         put(bytes, start + 2, &value_len(value, overflow).to_le_bytes());
         put(bytes, start + 4, suffix);
         put(bytes, start + 4 + suffix.len(), value);
-        let offsets = BASE + 4 * count;
+        let offsets = heads + 4 * count;
         bytes.copy_within(offsets + 2 * index..offsets + 2 * count, offsets + 2 * index + 6);
-        bytes.copy_within(BASE + 4 * index..offsets + 2 * index, BASE + 4 * (index + 1));
-        put(bytes, BASE + 4 * index, &head_of(suffix).to_le_bytes());
+        bytes.copy_within(heads + 4 * index..offsets + 2 * index, heads + 4 * (index + 1));
+        put(bytes, heads + 4 * index, &head_of(suffix).to_le_bytes());
         put(bytes, offsets + 4 + 2 * index, &(start as u16).to_le_bytes());
         set_count(bytes, count + 1);
         set_heap_start(bytes, start);
     }
 
     fn heads(&self) -> &[[u8; 4]] {
-        self.bytes[BASE..BASE + 4 * self.count()].as_chunks::<4>().0
+        let at = self.heads_at();
+        self.bytes[at..at + 4 * self.count()].as_chunks::<4>().0
     }
 
     fn offset(&self, index: usize) -> usize {
-        usize::from(u16_at(&self.bytes, BASE + 4 * self.count() + 2 * index))
+        usize::from(u16_at(&self.bytes, self.heads_at() + 4 * self.count() + 2 * index))
     }
 
     fn entry_bytes(&self, index: usize) -> usize {
@@ -395,6 +426,15 @@ impl Slotted {
 
     fn prefix_len(&self) -> usize {
         usize::from(u16_at(&self.bytes, PREFIX_LEN))
+    }
+
+    fn heads_at(&self) -> usize {
+        BASE + self.prefix_len()
+    }
+
+    /// First byte after the arrays; a branch has its child pointers there.
+    pub(crate) fn arrays_end(&self) -> usize {
+        self.heads_at() + 6 * self.count()
     }
 
     fn heap_start(&self) -> usize {
@@ -407,25 +447,22 @@ impl Slotted {
 
     /// Bytes between the arrays and the heap.
     pub(crate) fn contiguous_bytes(&self) -> usize {
-        self.heap_start() - (BASE + 6 * self.count())
+        self.heap_start() - self.arrays_end()
     }
 
     /// Sets the prefix of an empty page.
     fn set_prefix(&mut self, prefix: &[u8]) {
         let bytes = self.bytes_mut();
-        let start = bytes.len() - prefix.len();
-        put(bytes, start, prefix);
+        put(bytes, BASE, prefix);
         put(bytes, PREFIX_LEN, &(prefix.len() as u16).to_le_bytes());
-        set_heap_start(bytes, start);
     }
 
     /// Checks everything that later accesses rely on.
     fn check(&self) -> FormatResult<()> {
-        let (count, prefix_len, heap) = (self.count(), self.prefix_len(), self.heap_start());
-        let end = self.bytes.len().checked_sub(prefix_len).ok_or("prefix longer than the page")?;
-        let arrays_end = BASE + 6 * count;
+        let (count, heap, end) = (self.count(), self.heap_start(), self.bytes.len());
+        let arrays_end = self.arrays_end();
         if arrays_end > heap || heap > end {
-            return Err(format!("{count} entries, heap from {heap} to {end}"));
+            return Err(format!("{count} entries up to {arrays_end}, heap from {heap} to {end}"));
         }
         let mut used = 0;
         for index in 0..count {

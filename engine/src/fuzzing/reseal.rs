@@ -12,7 +12,7 @@ use crate::format::frame;
 use crate::format::header::{HEADER_BYTES, Header, SLOT_BYTES};
 use crate::format::page;
 use crate::format::segment::{BLOCK_BYTES, COPY_OFFSET};
-use crate::format::slotted::{BASE, Slotted};
+use crate::format::slotted::Slotted;
 use crate::ids::Checksum;
 
 /// Makes the checksum of a header slot right.
@@ -112,7 +112,7 @@ impl Pages<'_> {
             && let Ok(keys) = Slotted::from_bytes(self.page(number)?.into())
         {
             for index in 0..=keys.count() {
-                let at = BASE + 6 * keys.count() + index * CHILD_BYTES;
+                let at = keys.arrays_end() + index * CHILD_BYTES;
                 let child = u64_at(self.page(number)?, at);
                 if let Some(checksum) = self.node(child, level - 1)
                     && let Some(place) = self.page(number)?.get_mut(at + 8..at + 24)

@@ -49,11 +49,19 @@ pub(super) fn whole_text(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
     }
 }
 
-/// Whether a short text holds a zero; without a branch for each byte.
+/// Whether a short text holds a zero; eight bytes at a time.
 #[inline]
-#[expect(clippy::needless_bitwise_bool, reason = "without a branch it is a few wide compares")]
-fn has_zero(text: &[u8]) -> bool {
-    text.iter().fold(false, |found, &byte| found | (byte == 0))
+pub(super) fn has_zero(text: &[u8]) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const TOPS: u64 = ONES << 7;
+    let zero_in = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        word.wrapping_sub(ONES) & !word & TOPS != 0
+    };
+    match text.last_chunk() {
+        Some(last) => zero_in(last) || text.as_chunks().0.iter().any(zero_in),
+        None => text.contains(&0),
+    }
 }
 
 /// Splits an escaped text off the front of `bytes`: the text, and what follows its terminator.

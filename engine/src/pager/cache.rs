@@ -51,13 +51,20 @@ impl BuildHasher for PageHash {
 #[derive(Clone, Debug)]
 struct LeafWeight;
 
-impl Weighter<u64, Arc<Node>> for LeafWeight {
-    fn weight(&self, _: &u64, node: &Arc<Node>) -> u64 {
-        node.keys.bytes().len() as u64
+/// A leaf with its page's checksum, which tells it from an earlier content of the page.
+#[derive(Clone, Debug)]
+struct CachedLeaf {
+    checksum: Checksum,
+    node: Arc<Node>,
+}
+
+impl Weighter<u64, CachedLeaf> for LeafWeight {
+    fn weight(&self, _: &u64, leaf: &CachedLeaf) -> u64 {
+        leaf.node.keys.bytes().len() as u64
     }
 }
 
-type LeafCache = Cache<u64, Arc<Node>, LeafWeight, PageHash, DefaultLifecycle<u64, Arc<Node>>>;
+type LeafCache = Cache<u64, CachedLeaf, LeafWeight, PageHash, DefaultLifecycle<u64, CachedLeaf>>;
 
 /// A branch: borrowed from its slot, or held for this call alone where the budget is used up.
 pub(crate) enum Held<'a> {
@@ -171,13 +178,13 @@ impl Pager {
             return Ok(Arc::clone(node));
         }
         let Some(disk) = slot.disk() else { return Err(self.no_page()) };
-        if let Some(node) = self.leaves.get(&disk.page.0)
-            && node.disk.get().is_some_and(|found| found.checksum == disk.checksum)
+        if let Some(leaf) = self.leaves.get(&disk.page.0)
+            && leaf.checksum == disk.checksum
         {
-            return Ok(node);
+            return Ok(leaf.node);
         }
         let node = self.load(disk, PageType::Leaf, 0)?;
-        self.leaves.insert(disk.page.0, Arc::clone(&node));
+        self.cache_leaf(disk, &node);
         Ok(node)
     }
 
@@ -228,8 +235,13 @@ impl Pager {
     pub(crate) fn keep_leaf(&self, node: &Arc<Node>) {
         node.release_charge();
         if let Some(disk) = node.disk.get() {
-            self.leaves.insert(disk.page.0, Arc::clone(node));
+            self.cache_leaf(*disk, node);
         }
+    }
+
+    fn cache_leaf(&self, disk: OnDisk, node: &Arc<Node>) {
+        let leaf = CachedLeaf { checksum: disk.checksum, node: Arc::clone(node) };
+        self.leaves.insert(disk.page.0, leaf);
     }
 
     fn load(&self, disk: OnDisk, page_type: PageType, level: u8) -> Result<Arc<Node>> {

@@ -13,7 +13,7 @@ use crate::format::FormatResult;
 use crate::format::bytes::{Reader, put};
 use crate::format::child::{CHILD_BYTES, ChildPointer};
 use crate::format::page::{self, PageType};
-use crate::format::slotted::{BASE, Slotted};
+use crate::format::slotted::Slotted;
 use crate::ids::{Checksum, PageNo};
 use crate::sync::{AtomicBool, AtomicU64, OnceLock, Ordering};
 
@@ -170,7 +170,7 @@ impl Node {
         if self.keys.contiguous_bytes() < self.reserve(0) {
             return None;
         }
-        let mut at = BASE + 6 * self.keys.count();
+        let mut at = self.keys.arrays_end();
         for child in self.children.iter() {
             put(&mut bytes, at, &child.pointer()?.to_bytes());
             at += CHILD_BYTES;
@@ -192,7 +192,7 @@ fn memory_bytes(keys: &Slotted) -> u64 {
 }
 
 fn decode_children(keys: &Slotted) -> FormatResult<Children> {
-    let start = BASE + 6 * keys.count();
+    let start = keys.arrays_end();
     let count = keys.count() + 1;
     let end = start + count * CHILD_BYTES;
     let bytes = keys.bytes().get(start..end).ok_or("child pointers past the page")?;

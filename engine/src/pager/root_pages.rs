@@ -87,7 +87,7 @@ fn write_free_list(
 /// Reads the free list that a header names: its extents and its own pages.
 pub(crate) fn read_free_list(pager: &Pager, header: &Header) -> Result<(Vec<Extent>, Vec<PageNo>)> {
     let first = first_page(pager.page_size);
-    let (mut next, mut extents, mut pages) = (header.free_list, Vec::new(), Vec::new());
+    let (mut next, mut extents, mut pages) = (header.free_list, Vec::<Extent>::new(), Vec::new());
     while !next.0.is_none() {
         if pages.len() as u64 > header.page_count {
             return Err(pager.corrupt(next.0, "the free list has no end"));
@@ -95,6 +95,13 @@ pub(crate) fn read_free_list(pager: &Pager, header: &Header) -> Result<(Vec<Exte
         let bytes = pager.read_page(next.0, PageType::FreeList, &next.1)?;
         let list = FreeListPage::decode(&bytes, first, header.page_count)
             .map_err(|what| pager.corrupt(next.0, what))?;
+        if let (Some(last), Some(first)) = (extents.last(), list.extents.first())
+            && last.start.0 + last.pages >= first.start.0
+        {
+            let what =
+                format!("free pages from {} on follow those from {} on", first.start, last.start);
+            return Err(pager.corrupt(next.0, what));
+        }
         pages.push(next.0);
         extents.extend(list.extents);
         next = (list.next, list.next_checksum);

@@ -265,8 +265,8 @@ impl Opening<'_> {
     /// one, but none with frames of another file or of a newer state.
     fn check_log_of_clean(&self) -> Result<()> {
         let Some(log) = self.open_log()? else { return Ok(()) };
-        let Some(newest) = log.newest_header() else { return Ok(()) };
         let header = &self.header;
+        let Some(newest) = log.newest_header() else { return self.refuse_newer_frames(&log) };
         if newest.history == header.history && newest.retired && newest.seq > header.head_seq {
             let what = format!(
                 "the log was retired at commit {}, this primary is at {}",
@@ -281,7 +281,11 @@ impl Opening<'_> {
                 Err(self.mismatch("its frames belong to another file"))
             };
         }
-        if self.holds_newer_frames(&log)? {
+        self.refuse_newer_frames(&log)
+    }
+
+    fn refuse_newer_frames(&self, log: &LogFile) -> Result<()> {
+        if self.holds_newer_frames(log)? {
             return Err(self.mismatch("it holds frames of a newer state than this primary"));
         }
         Ok(())
@@ -297,9 +301,12 @@ impl Opening<'_> {
                 info.header.as_ref().map(|found| found.epoch),
                 info.first.as_ref().map(|found| found.epoch),
             ];
-            if epochs.iter().flatten().all(|&epoch| epoch <= header.epoch)
-                && info.first.as_ref().is_none_or(|first| first.generation <= header.generation)
-            {
+            // A segment that was begun says of itself whether it is older; one whose beginning is
+            // damaged does not.
+            let lost = info.header.is_none() && info.first.is_none() && !info.blank;
+            let older = epochs.iter().flatten().all(|&epoch| epoch <= header.epoch)
+                && info.first.as_ref().is_none_or(|first| first.generation <= header.generation);
+            if older && !lost {
                 continue;
             }
             log.frames_at_blocks(slot, SLOT_BYTES, |_, frame| {
@@ -343,9 +350,8 @@ impl Opening<'_> {
             return Err(self.explain_lost_start(&log, retired)?);
         };
         let mut replayer = Replayer::new(&pager, self.limits(), root);
-        while let Some(frame) = replay.next_frame()? {
-            replayer.frame(&frame, &log)?;
-            replayer.accept(replay.place());
+        while let Some((frame, place)) = replay.next_frame()? {
+            replayer.frame(&frame, place, &log)?;
         }
         let evidence = replay.look_on()?;
         self.check_break(&log, &replay, &replayer, &evidence)?;
@@ -382,7 +388,7 @@ impl Opening<'_> {
         let mut place = None;
         let mut runs = committed.iter().peekable();
         let mut replay = Replay::new(log, header.file, header.epoch, header.retired)?;
-        while let Some(frame) = replay.as_mut().map_or(Ok(None), Replay::next_frame)? {
+        while let Some((frame, _)) = replay.as_mut().map_or(Ok(None), Replay::next_frame)? {
             let number = frame.header.number;
             while runs.next_if(|&&(_, last)| last < number).is_some() {}
             if runs.peek().is_some_and(|&&(first, _)| first <= number) {
@@ -425,13 +431,13 @@ impl Opening<'_> {
         if evidence.durable >= expected {
             let what =
                 format!("frame {expected} is damaged, and a later one proves that it was durable");
-            return Err(log.corrupt(replay.break_offset(), what));
+            return Err(log.corrupt(replay.missing_at(evidence), what));
         }
         if expected <= self.header.durable {
             let known = self.header.durable;
             return Err(if evidence.frames + evidence.torn_bytes > 0 {
                 let what = format!("frame {expected} is damaged; the primary knows frame {known}");
-                log.corrupt(replay.break_offset(), what)
+                log.corrupt(replay.missing_at(evidence), what)
             } else {
                 let last = replay.last().0;
                 self.mismatch(format!("it ends at frame {last}, the primary knows frame {known}"))

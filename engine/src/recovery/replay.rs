@@ -31,7 +31,6 @@ pub(super) struct Replayer<'a> {
     first: Option<FrameNo>,
     /// First and last frames of the commits.
     committed: Vec<(FrameNo, FrameNo)>,
-    at_commit: bool,
     /// The highest header generation that a replayed frame names.
     pub(super) generation: u64,
     frames: u64,
@@ -49,7 +48,6 @@ impl<'a> Replayer<'a> {
             stream: VecDeque::new(),
             first: None,
             committed: Vec::new(),
-            at_commit: false,
             generation: 0,
             frames: 0,
             commits: 0,
@@ -57,13 +55,14 @@ impl<'a> Replayer<'a> {
         }
     }
 
-    pub(super) fn frame(&mut self, frame: &Frame<'_>, log: &LogFile) -> Result<()> {
+    pub(super) fn frame(&mut self, frame: &Frame<'_>, place: Retired, log: &LogFile) -> Result<()> {
         probe::hit(Probe::RecoveredFrames);
         self.frames += 1;
         self.bytes += frame.size() as u64;
         self.generation = self.generation.max(frame.header.generation);
         let number = frame.header.number;
-        let bad = |what: String| log.corrupt(0, format!("frame {number}: {what}"));
+        let offset = log.at(place.slot, place.offset as usize);
+        let bad = |what: String| log.corrupt(offset, format!("frame {number}: {what}"));
         match frame.header.frame_type {
             FrameType::Anchor => {}
             FrameType::Part => self.changes(number, frame.payload).map_err(|e| e.or(bad))?,
@@ -71,7 +70,7 @@ impl<'a> Replayer<'a> {
             FrameType::Commit => {
                 let (prefix, rest) = CommitPrefix::decode(frame.payload).map_err(bad)?;
                 self.changes(number, rest).map_err(|error| error.or(bad))?;
-                self.commit(frame, prefix).map_err(|error| error.or(bad))?;
+                self.commit(frame, place, prefix).map_err(|error| error.or(bad))?;
             }
         }
         self.relieve()
@@ -108,6 +107,7 @@ impl<'a> Replayer<'a> {
     fn commit(
         &mut self,
         frame: &Frame<'_>,
+        place: Retired,
         prefix: CommitPrefix,
     ) -> std::result::Result<(), ReplayError> {
         if !self.stream.is_empty() {
@@ -127,19 +127,11 @@ impl<'a> Replayer<'a> {
         freed
             .extend(replaced.filter_map(|node| node.disk.get()).map(|disk| Extent::one(disk.page)));
         lock(&self.pager.space).commit(frame.header.number, freed);
-        self.root = changes.root;
+        self.root = Root { place, ..changes.root };
         self.commits += 1;
         let number = frame.header.number;
         self.committed.push((self.first.take().unwrap_or(number), number));
-        self.at_commit = true;
         Ok(())
-    }
-
-    /// The frame just read is at `place`; a commit's state ends there.
-    pub(super) fn accept(&mut self, place: Retired) {
-        if std::mem::take(&mut self.at_commit) {
-            self.root.place = place;
-        }
     }
 
     /// The parts read so far are void.

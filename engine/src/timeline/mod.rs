@@ -13,5 +13,5 @@ pub(crate) use group::Group;
 pub(crate) use registry::{Registry, Ticket};
 pub(crate) use root::{MetaRow, Root};
 pub(crate) use rows::{
-    PLAIN, Rows, Source, TOMBSTONE, VisibleRow, is_tombstone, newest_at, read_value,
+    PLAIN, RowAt, Rows, Source, TOMBSTONE, VisibleRow, is_tombstone, newest_at, read_value,
 };

@@ -16,6 +16,7 @@ const PLACES: usize = 64;
 struct Place {
     /// The sequence being read plus one; zero when free.
     seq: AtomicU64,
+    /// Whose read it is; zero when free, and until the one who has just taken it says so.
     thread: AtomicU64,
 }
 
@@ -89,7 +90,11 @@ impl Registry {
     #[inline]
     pub(crate) fn end(&self, ticket: &Ticket) {
         match ticket {
-            Ticket::Place(index) => self.places[*index].seq.store(0, Ordering::SeqCst),
+            Ticket::Place(index) => {
+                // Before the place is free: the next one to take it must not pass for this thread.
+                self.places[*index].thread.store(0, Ordering::Relaxed);
+                self.places[*index].seq.store(0, Ordering::SeqCst);
+            }
             Ticket::Held(id) => {
                 lock(&self.held).held.remove(id);
             }
@@ -151,5 +156,18 @@ mod tests {
         assert_eq!(registry.oldest(), Some(3));
         registry.end(&owned);
         assert_eq!(registry.oldest(), None);
+    }
+    /// A place that another thread has taken, but not yet marked as its own, passed for that of
+    /// the thread that had it before: `close` there was refused as if inside of a transaction.
+    #[test]
+    fn a_place_that_another_thread_is_taking_is_not_the_one_before() {
+        let registry = Registry::new();
+        let ticket = registry.begin(5);
+        let Ticket::Place(index) = ticket else { panic!("{ticket:?}") };
+        registry.end(&ticket);
+        // What `begin` of the other thread does first.
+        registry.places[index].seq.store(8, Ordering::SeqCst);
+        assert!(!registry.inside());
+        assert_eq!(registry.oldest(), Some(7), "it is a read all the same");
     }
 }

@@ -1,5 +1,6 @@
 //! Reading rows at a snapshot: of each logical key the newest version that the snapshot sees.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::root::Root;
@@ -7,8 +8,9 @@ use crate::btree::{self, Found, LeafSpan, Tree};
 use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::format::overflow::OverflowRef;
+use crate::format::slotted::{HEAD_BYTES, Placed};
 use crate::ids::PageNo;
-use crate::keys::{self, KeyBuf, KeyRange};
+use crate::keys::{self, DecodeError, KeyBuf, KeyRange};
 use crate::pager::{Node, Pager};
 
 /// Tag of a tombstone's row.
@@ -97,10 +99,14 @@ fn version_of(source: &Source<'_>, found: Found, logical: &[u8]) -> Result<Optio
 
 /// Whether a row says that its record was deleted.
 pub(crate) fn is_tombstone(pager: &Pager, leaf: &Node, index: usize) -> Result<bool> {
-    let (range, overflow) = leaf.keys.value_range(index);
-    match leaf.keys.bytes()[range].first() {
+    is_tombstone_at(pager, leaf, &leaf.keys.placed(index))
+}
+
+#[inline]
+fn is_tombstone_at(pager: &Pager, leaf: &Node, placed: &Placed) -> Result<bool> {
+    match leaf.keys.bytes()[placed.value.clone()].first() {
         // A tombstone is never so large.
-        _ if overflow => Ok(false),
+        _ if placed.overflow => Ok(false),
         Some(&TOMBSTONE) => Ok(true),
         Some(&PLAIN) => Ok(false),
         _ => Err(bad_row(pager, leaf)),
@@ -109,13 +115,22 @@ pub(crate) fn is_tombstone(pager: &Pager, leaf: &Node, index: usize) -> Result<b
 
 /// The value of a put row.
 pub(crate) fn read_value(pager: &Pager, leaf: &Arc<Node>, index: usize) -> Result<Bytes> {
-    let (range, overflow) = leaf.keys.value_range(index);
-    if !overflow {
-        return match leaf.keys.bytes()[range.clone()].first() {
-            Some(&PLAIN) => Ok(Bytes::in_leaf(Arc::clone(leaf), range.start + 1..range.end)),
-            _ => Err(bad_row(pager, leaf)),
-        };
+    read_value_at(pager, leaf, &leaf.keys.placed(index))
+}
+
+#[inline]
+fn read_value_at(pager: &Pager, leaf: &Arc<Node>, placed: &Placed) -> Result<Bytes> {
+    let range = placed.value.clone();
+    if placed.overflow {
+        return read_overflow_row(pager, leaf, range);
     }
+    match leaf.keys.bytes()[range.clone()].first() {
+        Some(&PLAIN) => Ok(Bytes::in_leaf(Arc::clone(leaf), range.start + 1..range.end)),
+        _ => Err(bad_row(pager, leaf)),
+    }
+}
+
+fn read_overflow_row(pager: &Pager, leaf: &Node, range: Range<usize>) -> Result<Bytes> {
     let reference = OverflowRef::decode(&leaf.keys.bytes()[range], pager.page_size)
         .map_err(|what| pager.corrupt(page_of(leaf), what))?;
     let mut row = pager.read_overflow(&reference)?;
@@ -140,6 +155,8 @@ struct Front {
     index: usize,
     /// Rows from here on lie past the range.
     limit: usize,
+    /// No row of the leaf is too new for the snapshot.
+    all_old: bool,
     /// The row that was passed last: its versions are done with.
     passed: Option<usize>,
 }
@@ -163,19 +180,49 @@ pub(crate) struct Rows {
     done: bool,
 }
 
-/// A visible row.
+/// A visible row with its leaf.
 pub(crate) struct VisibleRow {
     leaf: Arc<Node>,
     index: usize,
     mvcc: bool,
 }
 
+impl VisibleRow {
+    /// The row as it lies in its leaf.
+    pub(crate) fn at(&self) -> RowAt<'_> {
+        let placed = self.leaf.keys.placed(self.index);
+        RowAt { leaf: &self.leaf, index: self.index, placed, mvcc: self.mvcc }
+    }
+}
+
+/// A visible row in its leaf.
+pub(crate) struct RowAt<'a> {
+    leaf: &'a Arc<Node>,
+    index: usize,
+    placed: Placed,
+    mvcc: bool,
+}
+
 /// Keys up to this length are put together without an allocation.
 const SHORT_KEY_BYTES: usize = 64;
 
-impl VisibleRow {
-    /// Calls `read` with the row's logical key.
+impl RowAt<'_> {
+    /// The application key of a row of the raw keyspace.
     #[inline]
+    pub(crate) fn raw_key(&self) -> std::result::Result<Bytes, DecodeError> {
+        let suffix = &self.leaf.keys.bytes()[self.placed.suffix.clone()];
+        let seq_bytes = if self.mvcc { keys::SEQ_BYTES } else { 0 };
+        let plain = suffix
+            .len()
+            .checked_sub(seq_bytes)
+            .and_then(|len| keys::plain_raw_app_key(self.leaf.keys.prefix(), &suffix[..len]));
+        match plain {
+            Some((start, end)) => Ok(Bytes::joined(start, end)),
+            None => self.with_logical(|key| Ok(Bytes::from(&*keys::raw_app_key(key)?))),
+        }
+    }
+
+    /// Calls `read` with the row's logical key.
     pub(crate) fn with_logical<T>(&self, read: impl FnOnce(&[u8]) -> T) -> T {
         let (prefix, suffix) = (self.leaf.keys.prefix(), self.leaf.keys.suffix(self.index));
         let len = prefix.len() + suffix.len();
@@ -192,7 +239,7 @@ impl VisibleRow {
     /// The row's value.
     #[inline]
     pub(crate) fn value(&self, pager: &Pager) -> Result<Bytes> {
-        read_value(pager, &self.leaf, self.index)
+        read_value_at(pager, self.leaf, &self.placed)
     }
 }
 
@@ -211,20 +258,20 @@ impl Rows {
     /// The next row from the front, as long as the leaf at hand has one: then ask
     /// [`Rows::next_leaf`], or it is the end.
     #[inline]
-    pub(crate) fn next_in_leaf(&mut self, pager: &Pager) -> Result<Option<VisibleRow>> {
+    pub(crate) fn next_in_leaf(&mut self, pager: &Pager) -> Result<Option<RowAt<'_>>> {
         let Some(front) = self.front.as_mut().filter(|_| !self.done) else { return Ok(None) };
         let leaf = &front.span.leaf;
         while front.index < front.limit {
             let index = front.index;
-            if self.mvcc && seq_of(leaf, index) > self.seq {
+            if !front.all_old && seq_of(leaf, index) > self.seq {
                 front.index = after_newer(leaf, index, self.seq, front.limit);
                 continue;
             }
             front.index = after_versions(leaf, index, front.limit, self.mvcc);
             front.passed = Some(index);
-            if !is_tombstone(pager, leaf, index)? {
-                let (leaf, mvcc) = (Arc::clone(leaf), self.mvcc);
-                return Ok(Some(VisibleRow { leaf, index, mvcc }));
+            let placed = leaf.keys.placed(index);
+            if !is_tombstone_at(pager, leaf, &placed)? {
+                return Ok(Some(RowAt { leaf, index, placed, mvcc: self.mvcc }));
             }
         }
         Ok(None)
@@ -253,7 +300,8 @@ impl Rows {
                 btree::leaf_at_or_after(source.pager, &source.root.records, &self.range.start)?;
             let index = span.leaf.keys.lower_bound(&self.range.start);
             let limit = self.limit_in(&span);
-            self.front = Some(Front { span, index, limit, passed: None });
+            let all_old = !self.mvcc || span.max_seq <= self.seq;
+            self.front = Some(Front { span, index, limit, all_old, passed: None });
         }
         Ok(())
     }
@@ -397,13 +445,17 @@ fn logical_of(leaf: &Node, index: usize, mvcc: bool) -> KeyBuf {
 }
 
 /// Whether two rows are versions of one record.
+#[inline]
 fn same_record(leaf: &Node, a: usize, b: usize) -> bool {
-    let (a, b) = (leaf.keys.suffix(a), leaf.keys.suffix(b));
-    let cut = |suffix: &[u8]| suffix.len().checked_sub(keys::SEQ_BYTES);
-    match (cut(a), cut(b)) {
-        (Some(a_len), Some(b_len)) => a[..a_len] == b[..b_len],
+    let (a_suffix, b_suffix) = (leaf.keys.suffix(a), leaf.keys.suffix(b));
+    if a_suffix.len() != b_suffix.len() {
+        return false;
+    }
+    match a_suffix.len().checked_sub(keys::SEQ_BYTES) {
+        Some(len) if len >= HEAD_BYTES && leaf.keys.head(a) != leaf.keys.head(b) => false,
+        Some(len) => a_suffix[..len] == b_suffix[..len],
         // The shared prefix reaches into the sequence: all rows of the leaf are of one record.
-        _ => a.len() == b.len(),
+        None => true,
     }
 }
 

@@ -14,7 +14,9 @@ use crate::keys::{self, KeyRange};
 use crate::lattice::{Coord, PackedCoord};
 use crate::pager::Pager;
 use crate::record::{Cell, decode_cell};
-use crate::timeline::{Commit, Root, Rows, Source, Ticket, VisibleRow, commit_at, newest_at};
+use crate::timeline::{
+    Commit, Root, RowAt, Rows, Source, Ticket, VisibleRow, commit_at, newest_at,
+};
 
 /// A read transaction: one state of the database, for as long as it lives.
 pub struct ReadTx {
@@ -122,11 +124,15 @@ impl ReadTx {
             self.core.check_open()?;
         }
         self.core.shed_if_due();
-        if let Some(root) = &self.pinned {
-            return read(self.core.source(root));
+        let result = match &self.pinned {
+            Some(root) => read(self.core.source(root)),
+            None => read(self.core.source(&self.core.group.load())),
+        };
+        if self.owned {
+            // Closing does not wait for this one: what was read beside it may be another's.
+            self.core.check_open()?;
         }
-        let root = self.core.group.load();
-        read(self.core.source(&root))
+        result
     }
 }
 
@@ -281,7 +287,7 @@ macro_rules! iterator {
                 }
                 let row = self.row_back();
                 let item = row.and_then(|row| {
-                    row.map(|row| $convert(self.state.pager(), row)).transpose()
+                    row.map(|row| $convert(self.state.pager(), row.at())).transpose()
                 });
                 self.failed = item.is_err();
                 item.transpose()
@@ -294,7 +300,7 @@ macro_rules! iterator {
 
 iterator! {
     /// Cells in Morton order, from either end. Ends after an error.
-    Cells, (Coord, Cell), |pager: &Pager, row: VisibleRow| {
+    Cells, (Coord, Cell), |pager: &Pager, row: RowAt<'_>| {
         let coord = row.with_logical(keys::cell_coord);
         let coord = coord.map_err(|error| error.at(pager.file.path(), 0))?;
         Ok::<_, Error>((coord, cell_from(pager, &row.value(pager)?)?))
@@ -303,9 +309,8 @@ iterator! {
 
 iterator! {
     /// Keys and values of the raw keyspace in key order, from either end. Ends after an error.
-    RawScan, (Bytes, Bytes), |pager: &Pager, row: VisibleRow| {
-        let key = row.with_logical(|key| keys::raw_app_key(key).map(|key| Bytes::from(&*key)));
-        let key = key.map_err(|error| error.at(pager.file.path(), 0))?;
+    RawScan, (Bytes, Bytes), |pager: &Pager, row: RowAt<'_>| {
+        let key = row.raw_key().map_err(|error| error.at(pager.file.path(), 0))?;
         Ok::<_, Error>((key, row.value(pager)?))
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct SegmentInfo {
     pub(crate) header: Option<SegmentHeader>,
     /// The frame in the first block after the header.
     pub(crate) first: Option<FrameHeader>,
+    /// Both blocks are zeros, as those of a segment that was never used.
+    pub(crate) blank: bool,
 }
 
 /// A log file with its segments looked at.
@@ -44,7 +46,8 @@ impl LogFile {
             log.file.read_up_to(log.at(slot, 0), &mut blocks)?;
             let header = SegmentHeader::decode(&blocks);
             let first = log.first_frame(slot, &blocks[BLOCK_BYTES..])?;
-            log.segments.push(SegmentInfo { header, first });
+            let blank = blocks.iter().all(|&byte| byte == 0);
+            log.segments.push(SegmentInfo { header, first, blank });
         }
         Ok(log)
     }
@@ -186,6 +189,8 @@ pub(crate) struct Evidence {
     pub(crate) bytes: u64,
     /// Bytes of the frame that broke the chain, as far as it can be told.
     pub(crate) torn_bytes: u64,
+    /// The first intact frame behind the break: its number, segment and offset in it.
+    later: Option<(FrameNo, u32, usize)>,
 }
 
 /// The unbroken chain of frames of one file and epoch.
@@ -198,7 +203,6 @@ pub(crate) struct Replay<'a> {
     /// End of the last good frame in the segment.
     at: usize,
     last: (FrameNo, u32),
-    place: Retired,
     used: Vec<(u32, FrameNo)>,
 }
 
@@ -233,7 +237,6 @@ impl<'a> Replay<'a> {
             slot: retired.slot,
             at: at + size,
             last: (retired.frame, retired.crc),
-            place: retired,
             used: vec![(retired.slot, retired.frame)],
         }))
     }
@@ -243,23 +246,13 @@ impl<'a> Replay<'a> {
         self.last
     }
 
-    /// Where the last good frame is.
-    pub(crate) fn place(&self) -> Retired {
-        self.place
-    }
-
     /// Segments that hold frames of the chain, with the last frame of each.
     pub(crate) fn used(&self) -> &[(u32, FrameNo)] {
         &self.used
     }
 
-    /// Where the chain breaks.
-    pub(crate) fn break_offset(&self) -> u64 {
-        self.log.at(self.slot, self.at)
-    }
-
-    /// The next frame of the chain, until it breaks.
-    pub(crate) fn next_frame(&mut self) -> Result<Option<Frame<'_>>> {
+    /// The next frame of the chain and its place, until the chain breaks.
+    pub(crate) fn next_frame(&mut self) -> Result<Option<(Frame<'_>, Retired)>> {
         if let Some(start) = self.find_in_segment() {
             return Ok(self.accept(start));
         }
@@ -302,14 +295,14 @@ impl<'a> Replay<'a> {
             && header.file == self.file
     }
 
-    fn accept(&mut self, start: usize) -> Option<Frame<'_>> {
+    fn accept(&mut self, start: usize) -> Option<(Frame<'_>, Retired)> {
         let frame = frame::decode(&self.segment[start..])?;
         if start != self.at && !start.is_multiple_of(BLOCK_BYTES) {
             probe::hit(Probe::SecondCopyUsed);
         }
         self.at = start + frame.size();
         self.last = (frame.header.number, frame.crc);
-        self.place = Retired {
+        let place = Retired {
             frame: frame.header.number,
             crc: frame.crc,
             slot: self.slot,
@@ -319,7 +312,7 @@ impl<'a> Replay<'a> {
             Some(last) if last.0 == self.slot => last.1 = frame.header.number,
             _ => self.used.push((self.slot, frame.header.number)),
         }
-        Some(frame)
+        Some((frame, place))
     }
 
     /// Looks on behind the break, at block starts only and ignoring the chain.
@@ -334,7 +327,7 @@ impl<'a> Replay<'a> {
         }
         for slot in 0..self.log.slots() {
             let from = if slot == self.slot { self.at } else { BLOCK_BYTES };
-            self.log.look_at_blocks(slot, from, |_, bytes| {
+            self.log.look_at_blocks(slot, from, |at, bytes| {
                 let Some(frame) = frame::decode(bytes) else {
                     evidence.torn_bytes += self.torn_bytes(bytes);
                     return;
@@ -351,6 +344,9 @@ impl<'a> Replay<'a> {
                     if seen.insert(header.number) {
                         evidence.frames += 1;
                         evidence.bytes += frame.size() as u64;
+                    }
+                    if evidence.later.is_none_or(|(known, ..)| header.number < known) {
+                        evidence.later = Some((header.number, slot, at));
                     }
                     evidence.highest = evidence.highest.max(header.number);
                     evidence.durable = evidence.durable.max(header.durable);
@@ -372,6 +368,47 @@ impl<'a> Replay<'a> {
         } else {
             0
         }
+    }
+
+    /// Where the frame ought to be that the chain lacks, as near as it can be told.
+    pub(crate) fn missing_at(&self, evidence: &Evidence) -> u64 {
+        let slot = self.segment_begun_with_missing().or_else(|| self.segment_begun_anew(evidence));
+        if let Some(slot) = slot {
+            return self.log.at(slot, BLOCK_BYTES);
+        }
+        // Behind the last frame of a group lie zeros, up to the second copy or the next block.
+        let block = self.at.next_multiple_of(BLOCK_BYTES);
+        let copy = self.at / BLOCK_BYTES * BLOCK_BYTES + COPY_OFFSET;
+        let end = if self.at < copy { copy } else { block }.min(self.segment.len());
+        let rest = self.segment.get(self.at..end).unwrap_or_default();
+        let in_group = rest.iter().any(|&byte| byte != 0);
+        let full = block >= self.log.segment_bytes as usize;
+        self.log.at(self.slot, if in_group || full { self.at } else { block })
+    }
+
+    /// The segment whose header says that the missing frame is its first.
+    fn segment_begun_with_missing(&self) -> Option<u32> {
+        let wanted = self.last.0.next();
+        let begun = self.log.segments.iter().position(|info| {
+            info.header.as_ref().is_some_and(|header| {
+                !header.retired
+                    && header.frame == wanted
+                    && header.epoch == self.epoch
+                    && header.file == self.file
+            })
+        });
+        begun.map(|slot| slot as u32)
+    }
+
+    /// The segment in which the chain goes on, where its beginning is not that of the chain: header
+    /// and first group are one write.
+    fn segment_begun_anew(&self, evidence: &Evidence) -> Option<u32> {
+        let (_, slot, offset) = evidence.later?;
+        let of_chain = self.log.segments[slot as usize].header.as_ref().is_some_and(|header| {
+            header.frame > self.last.0 && header.epoch == self.epoch && header.file == self.file
+        });
+        let begins_later = offset >= 2 * BLOCK_BYTES;
+        (slot != self.slot && begins_later && !of_chain).then_some(slot)
     }
 }
 

@@ -4,7 +4,7 @@
 use hexxladb::vfs::MemoryVfs;
 use hexxladb::{Cell, CheckReport, Error, FindingKind, Options};
 
-use crate::image::{FREE_LIST, HEAD_HASH, Image, PAGE_COUNT, put_u64, u16_at, u64_at};
+use crate::image::{FREE_LIST, HEAD_HASH, Image, PAGE_COUNT, heads_at, put_u64, u16_at, u64_at};
 use crate::support::{DB, check_clean, coord, open, options, put, refused, rows_at};
 
 const META: u8 = 0x10;
@@ -109,9 +109,9 @@ fn keys_out_of_order() {
         let leaf = image.leaves(RAW)[0];
         // The heads and offsets of two entries change places.
         image.edit(leaf, |bytes| {
-            let count = u16_at(bytes, 64);
-            bytes[80..88].rotate_left(4);
-            bytes[80 + 4 * count..84 + 4 * count].rotate_left(2);
+            let (count, heads) = (u16_at(bytes, 64), heads_at(bytes));
+            bytes[heads..heads + 8].rotate_left(4);
+            bytes[heads + 4 * count..][..4].rotate_left(2);
         });
         leaf
     });
@@ -129,7 +129,8 @@ fn keys_outside_of_their_fences() {
             bytes[entry.key_at] = 0xF0;
             let head: [u8; 4] = bytes[entry.key_at..entry.key_at + 4].try_into().unwrap();
             let head = u32::from_be_bytes(head).to_le_bytes();
-            bytes[80 + 4 * last..84 + 4 * last].copy_from_slice(&head);
+            let heads = heads_at(bytes);
+            bytes[heads + 4 * last..][..4].copy_from_slice(&head);
         });
         leaf
     });
@@ -147,7 +148,8 @@ fn keys_outside_of_their_fences() {
             let len = entry.key_len.min(4);
             head[..len].copy_from_slice(&bytes[entry.key_at..entry.key_at + len]);
             let head = u32::from_be_bytes(head).to_le_bytes();
-            bytes[80 + 4 * last..84 + 4 * last].copy_from_slice(&head);
+            let heads = heads_at(bytes);
+            bytes[heads + 4 * last..][..4].copy_from_slice(&head);
         });
         child
     });
@@ -282,6 +284,58 @@ fn counters_that_disagree_with_a_recount() {
     });
 }
 
+/// Wrong counters are for `check` to tell: nothing overflows on their account.
+#[test]
+fn a_database_with_wrong_counters_can_be_written() {
+    for (wrong, mvcc) in [(0, true), (u64::MAX, true), (0, false), (u64::MAX, false)] {
+        let vfs = sound(&options().mvcc(mvcc));
+        let mut image = Image::of(&vfs);
+        for family in [RAW, CELL] {
+            let at = image.counters_at(family);
+            image.edit(image.catalog(), |bytes| {
+                (0..3).for_each(|counter| put_u64(bytes, at + 8 * counter, wrong));
+            });
+        }
+        image.write_to(&vfs);
+        let db = open(&vfs, options());
+        db.update(|tx| {
+            assert!(tx.delete(b"k\x01")? && tx.delete_cell(coord(1, 0))?);
+            assert!(tx.delete(b"z\x14")?);
+            tx.put("new", "")?;
+            tx.put_cell(coord(-1, 0), &Cell::new("new"))
+        })
+        .unwrap();
+        db.close().unwrap();
+        let report = check(&vfs);
+        assert!(!report.is_clean());
+        let counters = |finding: &hexxladb::Finding| finding.kind == FindingKind::Counter;
+        assert!(report.findings.iter().all(counters), "{:#?}", report.findings);
+    }
+}
+
+/// Pages of a large value that are no pages of values were given back as free with it.
+#[test]
+fn a_large_value_in_pages_that_cannot_be_its_own_is_not_given_back() {
+    let lies: [fn(u64) -> u64; 3] = [|_| 0, |_| 3, |pages| pages - 1];
+    for lie in lies {
+        let vfs = sound(&options().mvcc(false));
+        let mut image = Image::of(&vfs);
+        let (leaf, at) = large(&image);
+        let pages = u64_at(image.header(), PAGE_COUNT);
+        // The value's first run is elsewhere.
+        image.edit(leaf, |bytes| put_u64(bytes, at + 29, lie(pages)));
+        image.write_to(&vfs);
+        let db = open(&vfs, options());
+        for _ in 0..2 {
+            let deleted = db.update(|tx| tx.delete(b"z\0"));
+            refused!(deleted, Error::CorruptDatabase { file, .. } if file.to_str() == Some(DB));
+        }
+        assert_eq!(put(&db, "other", "").unwrap(), 101);
+        let free = db.check().unwrap().findings.into_iter();
+        assert_eq!(free.filter(|found| found.kind == FindingKind::DoublyUsed).count(), 0);
+    }
+}
+
 #[test]
 fn a_timeline_that_does_not_fit() {
     finds(FindingKind::Timeline, "", true, |image| {
@@ -304,7 +358,8 @@ fn a_timeline_that_does_not_fit() {
             bytes[at + len - 1] = 0;
             let mut head = [0; 4];
             head[..len.min(4)].copy_from_slice(&bytes[at..at + len.min(4)]);
-            bytes[80..84].copy_from_slice(&u32::from_be_bytes(head).to_le_bytes());
+            let heads = heads_at(bytes);
+            bytes[heads..heads + 4].copy_from_slice(&u32::from_be_bytes(head).to_le_bytes());
         });
         0
     });

@@ -98,7 +98,7 @@ impl Tally {
         match Db::open_with(Arc::new(after.clone()), PRIMARY, options) {
             Ok(db) => self.judge_open(sample, &db, damage),
             Err(error) => {
-                damage.accept(&error);
+                damage.accept(sample, &error);
                 self.refused += 1;
                 let changed = after.view_hash() != vfs.view_hash();
                 assert!(!(read_only && changed), "{}: reading changed a file", damage.what);
@@ -121,7 +121,7 @@ impl Tally {
         let Outcome { head, errors } = compare(db, &sample.oracle)
             .unwrap_or_else(|wrong| panic!("{what}: {wrong}; {report:?}"));
         for error in &errors {
-            damage.accept(error);
+            damage.accept(sample, error);
         }
         match db.check() {
             Ok(check) => {
@@ -131,7 +131,7 @@ impl Tally {
                 let silent = check.is_clean() && !errors.is_empty();
                 assert!(!silent, "{what}: a check does not see {errors:?}");
             }
-            Err(error) => damage.accept(&error),
+            Err(error) => damage.accept(sample, &error),
         }
         if head < sample.oracle.head() {
             assert!(damage.file == LOG && head >= damage.kept, "{what}: head {head}, {report:?}");
@@ -147,9 +147,10 @@ impl Tally {
 }
 
 impl Damage<'_> {
-    /// An error must name the damaged file, and the page or header slot where the damage is. In
-    /// the log it may name the end of the last good frame, wherever that is.
-    fn accept(&self, error: &Error) {
+    /// An error must name the damaged file, and the page, header slot or frame where the damage is.
+    /// Of a log that lacks something it may name the place where the next frame ought to be,
+    /// wherever that is.
+    fn accept(&self, sample: &Sample, error: &Error) {
         let lost = self.how == How::Loss;
         let (file, offset) = match error {
             Error::CorruptDatabase { file, offset, .. } => (file, *offset as usize),
@@ -158,6 +159,10 @@ impl Damage<'_> {
             _ => panic!("{}: {error:?}", self.what),
         };
         assert_eq!(file, Path::new(self.file), "{}: {error}", self.what);
+        if self.file == LOG && !lost {
+            let frame = frame_around(&read(&sample.vfs, LOG), self.range.start);
+            assert_eq!(Some(offset), frame, "{}: {error}", self.what);
+        }
         let unit = if self.range.start < HEADER_BYTES { BLOCK_BYTES } else { PAGE_BYTES };
         // A page of a large value that is intact but not the right one: the value's first page.
         let value_bytes = if lost && unit == PAGE_BYTES { MAX_VALUE_PAGES * PAGE_BYTES } else { 0 };
@@ -182,6 +187,18 @@ impl Damage<'_> {
         assert!(outcome.errors.is_empty(), "{}: {:?}", self.what, outcome.errors);
         assert_eq!(outcome.head, sample.oracle.head(), "{}", self.what);
     }
+}
+
+/// Where the frame begins that has the byte at `at`.
+fn frame_around(log: &[u8], at: usize) -> Option<usize> {
+    let mut starts = (BLOCK_BYTES..=at).step_by(BLOCK_BYTES).filter(|start| {
+        let frame = &log[*start..];
+        let payload = u32::from_le_bytes(frame[8..12].try_into().unwrap()) as usize;
+        let size = (136 + payload).next_multiple_of(8);
+        let intact = frame.get(4..size).map(crc32fast::hash);
+        at < start + size && intact.is_some_and(|crc| frame[..4] == crc.to_le_bytes())
+    });
+    starts.next()
 }
 
 /// Flips bits of every byte of a file, each alone.

@@ -210,6 +210,55 @@ fn an_old_primary_beside_a_newer_log_is_refused() {
     check_opens(&clean_12, Some(&retired_12), 12);
 }
 
+/// Damage to the beginning of a segment hid that its frames are newer than a clean primary.
+// spec: FILE-12
+#[test]
+fn a_newer_log_with_damaged_beginnings_is_refused_all_the_same() {
+    const BLOCK: usize = 4096;
+    let vfs = MemoryVfs::new();
+    let db = open(&vfs, options());
+    commit(&db, 0..5);
+    db.close().unwrap();
+    let clean_5 = read_file(&vfs, DB).unwrap();
+    let db = open(&vfs, options());
+    commit(&db, 5..10);
+    let log_10 = read_file(&vfs, LOG).unwrap();
+    drop(db);
+    // The header of its only segment; then its first group, too.
+    let mut damaged = log_10.clone();
+    damaged[..BLOCK].fill(0xE7);
+    check_mismatch(&clean_5, &damaged, "newer state");
+    damaged[BLOCK..2 * BLOCK].fill(0xE7);
+    check_mismatch(&clean_5, &damaged, "newer state");
+    // What is not newer does no harm, damaged or not.
+    let vfs = world(Some(&clean_5), Some(&log_10[..0]));
+    let db = open(&vfs, options());
+    commit(&db, 5..8);
+    db.close().unwrap();
+    let (clean_8, retired_8) = pair(&vfs);
+    for end in [0, BLOCK, 2 * BLOCK] {
+        let mut damaged = retired_8.clone();
+        damaged[..end].fill(0xE7);
+        check_opens(&clean_8, Some(&damaged), 8);
+    }
+}
+
+/// An epoch that nothing can follow, in a retired log of another file, made the next one overflow.
+#[test]
+fn a_log_that_counts_to_the_last_number_does_no_harm() {
+    let (primary, _) = made(3, true);
+    let (_, foreign) = made(3, true);
+    for numbers in [[24, 24], [16, 16], [64, 72]] {
+        let mut log = foreign.clone();
+        for at in numbers {
+            log[at..at + 8].fill(0xFF);
+        }
+        let crc = crc32fast::hash(&log[..80]);
+        log[80..84].copy_from_slice(&crc.to_le_bytes());
+        check_opens(&primary, Some(&log), 3);
+    }
+}
+
 // spec: FILE-12, FILE-13
 #[test]
 fn a_recovered_database_refuses_its_past() {

@@ -21,7 +21,7 @@ const LEAF: u8 = 1;
 const BRANCH: u8 = 2;
 /// Where the content of pages begins, and the heads of sorted ones.
 pub(crate) const CONTENT: usize = 64;
-const HEADS: usize = 80;
+const PREFIX: usize = 80;
 const CHILD_BYTES: usize = 40;
 
 pub(crate) fn u16_at(bytes: &[u8], at: usize) -> usize {
@@ -132,7 +132,8 @@ impl Image {
 
     /// Offset of the pointers to the children in a branch.
     pub(crate) fn children_at(&self, branch: u64) -> usize {
-        HEADS + 6 * u16_at(self.page(branch), CONTENT)
+        let bytes = self.page(branch);
+        heads_at(bytes) + 6 * u16_at(bytes, CONTENT)
     }
 
     pub(crate) fn child(&self, branch: u64, index: usize) -> u64 {
@@ -142,10 +143,10 @@ impl Image {
     /// The entries of a sorted page.
     pub(crate) fn entries(&self, page: u64) -> Vec<Entry> {
         let bytes = self.page(page);
-        let (count, prefix_len) = (u16_at(bytes, CONTENT), u16_at(bytes, CONTENT + 2));
-        let prefix = &bytes[bytes.len() - prefix_len..];
+        let (count, heads) = (u16_at(bytes, CONTENT), heads_at(bytes));
+        let prefix = &bytes[PREFIX..heads];
         let entry = |index: usize| {
-            let at = u16_at(bytes, HEADS + 4 * count + 2 * index);
+            let at = u16_at(bytes, heads + 4 * count + 2 * index);
             let (key_len, value_len) = (u16_at(bytes, at), u16_at(bytes, at + 2));
             let key_at = at + 4;
             let key = [prefix, &bytes[key_at..key_at + key_len]].concat();
@@ -220,4 +221,9 @@ impl Image {
         }
         at + 8
     }
+}
+
+/// Where the heads of a sorted page begin.
+pub(crate) fn heads_at(page: &[u8]) -> usize {
+    PREFIX + u16_at(page, CONTENT + 2)
 }

@@ -12,6 +12,7 @@ mod errors;
 mod failures;
 mod files;
 mod format_bits;
+mod free_list;
 #[cfg(feature = "sim")]
 mod fuzz_corpus;
 mod gate;
@@ -22,6 +23,7 @@ mod image;
 mod iterators;
 mod keys_public;
 mod lattice;
+mod log_frames;
 mod memory;
 mod no_files;
 mod opening;

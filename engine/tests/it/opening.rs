@@ -194,6 +194,57 @@ fn a_file_that_is_not_a_database_is_refused_and_left_alone() {
     }
 }
 
+/// A database whose header had been zeroed, and any file that begins with zeros, was taken for a
+/// creation that had not come to its end, and cut to nothing.
+// spec: FILE-19
+#[test]
+fn a_file_that_begins_with_zeros_is_refused_and_left_alone() {
+    let zeroed = |[primary, log]: [Option<Vec<u8>>; 2]| {
+        let mut primary = primary.unwrap();
+        primary[..16_384].fill(0);
+        (primary, log)
+    };
+    let made = |options: Options, close: bool| {
+        let vfs = MemoryVfs::new();
+        let db = open(&vfs, options);
+        (0..40u8)
+            .for_each(|key| assert_eq!(put(&db, [key], [key; 900]).unwrap(), 1 + u64::from(key)));
+        if close {
+            db.close().unwrap();
+        }
+        zeroed(crate::support::files(&vfs))
+    };
+    let empty = {
+        let vfs = MemoryVfs::new();
+        open(&vfs, Options::new()).close().unwrap();
+        zeroed(crate::support::files(&vfs))
+    };
+    let mut cases = vec![empty];
+    for mvcc in [true, false] {
+        let (primary, log) = made(options().mvcc(mvcc), true);
+        cases.push((primary.clone(), None));
+        cases.push((primary, log));
+        cases.push(made(options().mvcc(mvcc), false));
+    }
+    for len in [1, 512, 4096, 16_383, 16_384, 16_385, 20_480, 32_768, 100_000] {
+        cases.push((vec![0; len], None));
+    }
+    cases.push(([&[0; 16_384][..], b"and then a letter"].concat(), None));
+    cases.push(([&[0; 8192][..], &[1; 8192]].concat(), None));
+    for (primary, log) in cases {
+        for read_only in [false, true] {
+            let vfs = MemoryVfs::new();
+            crate::support::write_file(&vfs, DB, &primary);
+            if let Some(log) = &log {
+                crate::support::write_file(&vfs, crate::support::LOG, log);
+            }
+            let refused = try_open(&vfs, Options::new().read_only(read_only));
+            refused!(refused, Error::NotADatabase { path, .. } if path.to_str() == Some(DB));
+            assert!(crate::support::files(&vfs) == [Some(primary.clone()), log.clone()]);
+        }
+    }
+}
+
 // spec: FILE-08
 #[test]
 fn an_in_memory_database_is_the_same_engine() {
