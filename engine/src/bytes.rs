@@ -27,18 +27,26 @@ impl Bytes {
     }
 }
 
-impl Bytes {
-    /// Two parts as one.
-    #[inline]
-    pub(crate) fn joined(start: &[u8], end: &[u8]) -> Self {
-        let len = start.len() + end.len();
-        if len > SHORT_BYTES {
-            return [start, end].concat().into();
-        }
+/// How short bytes begin that are to be made often.
+pub(crate) struct ShortStart {
+    len: u8,
+    bytes: [u8; SHORT_BYTES],
+}
+
+impl ShortStart {
+    /// `None` where it is too long to be of use.
+    pub(crate) fn new(start: &[u8]) -> Option<Self> {
         let mut bytes = [0; SHORT_BYTES];
-        bytes[..start.len()].copy_from_slice(start);
-        bytes[start.len()..len].copy_from_slice(end);
-        Self(Inner::Short { len: len as u8, bytes })
+        bytes.get_mut(..start.len())?.copy_from_slice(start);
+        Some(Self { len: start.len() as u8, bytes })
+    }
+
+    /// The start and `end` as one; `None` where that is too long.
+    #[inline]
+    pub(crate) fn followed_by(&self, end: &[u8]) -> Option<Bytes> {
+        let (at, mut bytes) = (usize::from(self.len), self.bytes);
+        bytes.get_mut(at..at + end.len())?.copy_from_slice(end);
+        Some(Bytes(Inner::Short { len: self.len + end.len() as u8, bytes }))
     }
 }
 

@@ -37,7 +37,9 @@ pub(crate) use decode_error::DecodeError;
 pub(crate) use escape::escaped_len;
 #[cfg(test)]
 pub(crate) use logical::{LogicalKey, PhysicalKey, decode_logical};
-pub(crate) use logical::{cell_coord, decode_physical, plain_raw_app_key, raw_app_key};
+pub(crate) use logical::{
+    cell_coord, decode_physical, plain_raw_end, plain_raw_start, raw_app_key,
+};
 
 use crate::error::{Error, Result};
 use crate::lattice::{Coord, PackedCoord};

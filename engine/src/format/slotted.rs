@@ -6,22 +6,24 @@
 //! 64  count       u16
 //! 66  prefix len  u16   the prefix that all keys share, stored once
 //! 68  heap start  u32   lowest byte of the heap
-//! 72  dead        u32   bytes of the heap that no entry uses
+//! 72  …           zero
 //! 76  level       u8    0: leaf
 //! 77  …           zero
 //! 80  prefix
 //!     heads       4 × count   the four key bytes after the prefix, zero-filled, as an integer
 //!     offsets     2 × count   where each entry starts
 //!     … free (a branch stores its child pointers here, see `branch`) …
-//!     heap        up to the page's end: entries, newest lowest: suffix len u16, value len u16
-//!                 (top bit: overflow reference), suffix, value
+//!     heap        up to the page's end, the last entry first and no gap between them: suffix len
+//!                 u16, value len u16 (top bit: overflow reference), suffix, value
 //! ```
 //!
 //! A search runs branch-free over the heads, which lie side by side after the prefix, and touches
-//! the heap only where heads are equal: it is the number of cache lines touched that counts.
+//! the heap only where heads are equal: it is the number of cache lines touched that counts. A
+//! scan goes through the heap in one direction, which the processor foresees; for that an insertion
+//! moves the entries after it.
 //!
-//! Always: keys strictly ascend; `heads[i]` is the head of entry i; an entry lies whole between
-//! heap start and the page's end.
+//! Always: keys strictly ascend; `heads[i]` is the head of entry i; entry 0 ends at the page's end,
+//! each other one where the one before it starts, and the last one starts at heap start.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -37,7 +39,6 @@ pub(crate) type KeyBuf = SmallVec<[u8; 64]>;
 const COUNT: usize = 64;
 const PREFIX_LEN: usize = 66;
 const HEAP_START: usize = 68;
-const DEAD: usize = 72;
 const LEVEL: usize = 76;
 /// First byte of the prefix.
 const BASE: usize = 80;
@@ -74,12 +75,32 @@ impl Entry<'_> {
 }
 
 /// Where an entry lies in its page.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Placed {
-    pub(crate) suffix: Range<usize>,
-    pub(crate) value: Range<usize>,
-    /// The value refers to overflow pages.
-    pub(crate) overflow: bool,
+    at: u16,
+    suffix_len: u16,
+    raw_value_len: u16,
+}
+
+impl Placed {
+    pub(crate) fn suffix_len(self) -> usize {
+        usize::from(self.suffix_len)
+    }
+
+    pub(crate) fn suffix(self) -> Range<usize> {
+        let start = usize::from(self.at) + 4;
+        start..start + self.suffix_len()
+    }
+
+    pub(crate) fn value(self) -> Range<usize> {
+        let start = usize::from(self.at) + 4 + self.suffix_len();
+        start..start + usize::from(self.raw_value_len & !OVERFLOW_BIT)
+    }
+
+    /// Whether the value refers to overflow pages.
+    pub(crate) fn overflow(self) -> bool {
+        self.raw_value_len & OVERFLOW_BIT != 0
+    }
 }
 
 /// Length of the longest common prefix.
@@ -181,21 +202,15 @@ impl Slotted {
     #[inline]
     pub(crate) fn placed(&self, index: usize) -> Placed {
         let at = self.offset(index);
-        let raw_len = u16_at(&self.bytes, at + 2);
-        let value_at = at + 4 + usize::from(u16_at(&self.bytes, at));
-        let value_end = value_at + usize::from(raw_len & !OVERFLOW_BIT);
-        Placed {
-            suffix: at + 4..value_at,
-            value: value_at..value_end,
-            overflow: raw_len & OVERFLOW_BIT != 0,
-        }
+        let lengths = u32_at(&self.bytes, at);
+        Placed { at: at as u16, suffix_len: lengths as u16, raw_value_len: (lengths >> 16) as u16 }
     }
 
     /// Where the value of entry `index` lies in the page, and whether it refers to overflow
     /// pages.
     pub(crate) fn value_range(&self, index: usize) -> (Range<usize>, bool) {
         let placed = self.placed(index);
-        (placed.value, placed.overflow)
+        (placed.value(), placed.overflow())
     }
 
     /// Entry `index`.
@@ -214,9 +229,9 @@ impl Slotted {
         (0..self.count()).map(|index| self.entry(index))
     }
 
-    /// Bytes that further entries or child pointers may use, after compaction.
+    /// Bytes between the arrays and the heap, for further entries or child pointers.
     pub(crate) fn free_bytes(&self) -> usize {
-        self.contiguous_bytes() + self.dead()
+        self.heap_start() - self.arrays_end()
     }
 
     /// Bytes in use, out of [`Slotted::capacity`].
@@ -295,10 +310,7 @@ impl Slotted {
         if self.free_bytes() < need + grown + reserve {
             return false;
         }
-        // What is reserved is written between arrays and heap: dead bytes do not serve.
-        if (count == 0 || shared < self.prefix_len() || self.contiguous_bytes() < need + reserve)
-            && !self.rebuild(&key[..shared])
-        {
+        if (count == 0 || shared < self.prefix_len()) && !self.rebuild(&key[..shared]) {
             return false;
         }
         self.place(index, &key[shared..], value, overflow);
@@ -337,14 +349,16 @@ impl Slotted {
             *self = Self::new(self.bytes.len(), self.level());
             return;
         }
-        let dead = self.dead() + self.entry_bytes(index);
-        let heads = self.heads_at();
+        let (at, heap, heads) = (self.offset(index), self.heap_start(), self.heads_at());
+        let size = self.end_of(index) - at;
         let offsets = heads + 4 * count;
         let bytes = self.bytes_mut();
+        bytes.copy_within(heap..at, heap + size);
+        shift_offsets(&mut bytes[offsets + 2 * (index + 1)..offsets + 2 * count], |at| at + size);
         bytes.copy_within(heads + 4 * (index + 1)..offsets + 2 * index, heads + 4 * index);
         bytes.copy_within(offsets + 2 * (index + 1)..offsets + 2 * count, offsets + 2 * index - 4);
         set_count(bytes, count - 1);
-        put(bytes, DEAD, &(dead as u32).to_le_bytes());
+        set_heap_start(bytes, heap + size);
     }
 
     /// A page with these entries, in this order; `None` when they do not fit beside `reserve`.
@@ -373,7 +387,7 @@ impl Slotted {
         let mut fresh = Self::new(self.bytes.len(), self.level());
         fresh.set_prefix(prefix);
         for (index, entry) in self.entries().enumerate() {
-            if fresh.contiguous_bytes() < entry.size() - prefix.len() {
+            if fresh.free_bytes() < entry.size() - prefix.len() {
                 return false;
             }
             fresh.place_entry(index, &entry);
@@ -393,21 +407,24 @@ impl Slotted {
 
     /// Writes an entry whose room is known to be there.
     fn place(&mut self, index: usize, suffix: &[u8], value: &[u8], overflow: bool) {
-        let count = self.count();
-        let start = self.heap_start() - (4 + suffix.len() + value.len());
-        let heads = self.heads_at();
+        let (count, heap, heads) = (self.count(), self.heap_start(), self.heads_at());
+        let size = 4 + suffix.len() + value.len();
+        let end = if index == 0 { self.bytes.len() } else { self.offset(index - 1) };
+        let start = end - size;
+        let offsets = heads + 4 * count;
         let bytes = self.bytes_mut();
+        bytes.copy_within(heap..end, heap - size);
         put(bytes, start, &(suffix.len() as u16).to_le_bytes());
         put(bytes, start + 2, &value_len(value, overflow).to_le_bytes());
         put(bytes, start + 4, suffix);
         put(bytes, start + 4 + suffix.len(), value);
-        let offsets = heads + 4 * count;
+        shift_offsets(&mut bytes[offsets + 2 * index..offsets + 2 * count], |at| at - size);
         bytes.copy_within(offsets + 2 * index..offsets + 2 * count, offsets + 2 * index + 6);
         bytes.copy_within(heads + 4 * index..offsets + 2 * index, heads + 4 * (index + 1));
         put(bytes, heads + 4 * index, &head_of(suffix).to_le_bytes());
         put(bytes, offsets + 4 + 2 * index, &(start as u16).to_le_bytes());
         set_count(bytes, count + 1);
-        set_heap_start(bytes, start);
+        set_heap_start(bytes, heap - size);
     }
 
     fn heads(&self) -> &[[u8; 4]] {
@@ -419,9 +436,9 @@ impl Slotted {
         usize::from(u16_at(&self.bytes, self.heads_at() + 4 * self.count() + 2 * index))
     }
 
-    fn entry_bytes(&self, index: usize) -> usize {
-        let (range, _) = self.value_range(index);
-        range.end - self.offset(index)
+    /// Where entry `index` ends.
+    fn end_of(&self, index: usize) -> usize {
+        self.value_range(index).0.end
     }
 
     fn prefix_len(&self) -> usize {
@@ -441,15 +458,6 @@ impl Slotted {
         u32_at(&self.bytes, HEAP_START) as usize
     }
 
-    fn dead(&self) -> usize {
-        u32_at(&self.bytes, DEAD) as usize
-    }
-
-    /// Bytes between the arrays and the heap.
-    pub(crate) fn contiguous_bytes(&self) -> usize {
-        self.heap_start() - self.arrays_end()
-    }
-
     /// Sets the prefix of an empty page.
     fn set_prefix(&mut self, prefix: &[u8]) {
         let bytes = self.bytes_mut();
@@ -464,17 +472,16 @@ impl Slotted {
         if arrays_end > heap || heap > end {
             return Err(format!("{count} entries up to {arrays_end}, heap from {heap} to {end}"));
         }
-        let mut used = 0;
+        let mut below = end;
         for index in 0..count {
             let at = self.offset(index);
-            if at < heap || at + 4 > end {
+            if at < heap || at + 4 > below {
                 return Err(format!("entry {index} at {at}, outside the heap"));
             }
-            let (range, _) = self.value_range(index);
-            if range.end > end {
-                return Err(format!("entry {index} ends at {}, past the heap", range.end));
+            if self.end_of(index) != below {
+                return Err(format!("entry {index} ends at {}, not {below}", self.end_of(index)));
             }
-            used += range.end - at;
+            below = at;
             if u32::from_le_bytes(self.heads()[index]) != head_of(self.suffix(index)) {
                 return Err(format!("head of entry {index} is not its key's"));
             }
@@ -482,11 +489,14 @@ impl Slotted {
                 return Err(format!("keys {} and {index} are out of order", index - 1));
             }
         }
-        if used + self.dead() == end - heap {
-            Ok(())
-        } else {
-            Err(format!("{used} bytes used and {} dead of {}", self.dead(), end - heap))
-        }
+        if below == heap { Ok(()) } else { Err(format!("entries from {below}, heap from {heap}")) }
+    }
+}
+
+/// Changes each of a run of offsets.
+fn shift_offsets(offsets: &mut [u8], change: impl Fn(usize) -> usize) {
+    for offset in offsets.as_chunks_mut::<2>().0 {
+        *offset = (change(usize::from(u16::from_le_bytes(*offset))) as u16).to_le_bytes();
     }
 }
 
@@ -536,7 +546,7 @@ mod tests {
             if !page.insert(page.count(), &[key; 12], &[], false, 150) {
                 break;
             }
-            assert!(page.contiguous_bytes() >= 150);
+            assert!(page.free_bytes() >= 150);
         }
     }
 

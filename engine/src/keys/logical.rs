@@ -72,17 +72,17 @@ pub(crate) fn raw_app_key(logical: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> 
     }
 }
 
-/// The application key in a raw key without sequence that is given in two parts, where it needs
-/// no decoding, which is nearly always.
-#[inline]
-pub(crate) fn plain_raw_app_key<'a>(
-    prefix: &'a [u8],
-    suffix: &'a [u8],
-) -> Option<(&'a [u8], &'a [u8])> {
+/// The application keys' start in a common prefix of raw keys, where it needs no decoding.
+pub(crate) fn plain_raw_start(prefix: &[u8]) -> Option<&[u8]> {
     let (&family, start) = prefix.split_first()?;
-    let end = suffix.strip_suffix(&escape::TERMINATOR)?;
-    let plain = family == Family::Raw as u8 && !escape::has_zero(start) && !escape::has_zero(end);
-    plain.then_some((start, end))
+    (family == Family::Raw as u8 && !escape::has_zero(start)).then_some(start)
+}
+
+/// The rest of an application key in the rest of a raw key without sequence, where it needs no
+/// decoding, which is nearly always.
+#[inline]
+pub(crate) fn plain_raw_end(suffix: &[u8]) -> Option<&[u8]> {
+    suffix.strip_suffix(&escape::TERMINATOR).filter(|end| !escape::has_zero(end))
 }
 
 /// The coordinate in a cell key without sequence.

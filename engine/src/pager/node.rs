@@ -167,7 +167,7 @@ impl Node {
         let mut bytes: Box<[u8]> = self.keys.bytes().into();
         let page_type = if self.children.is_empty() { PageType::Leaf } else { PageType::Branch };
         // A fault of the engine would end here, before wrong bytes get a checksum.
-        if self.keys.contiguous_bytes() < self.reserve(0) {
+        if self.keys.free_bytes() < self.reserve(0) {
             return None;
         }
         let mut at = self.keys.arrays_end();
@@ -196,7 +196,7 @@ fn decode_children(keys: &Slotted) -> FormatResult<Children> {
     let count = keys.count() + 1;
     let end = start + count * CHILD_BYTES;
     let bytes = keys.bytes().get(start..end).ok_or("child pointers past the page")?;
-    if keys.contiguous_bytes() < count * CHILD_BYTES {
+    if keys.free_bytes() < count * CHILD_BYTES {
         return Err("child pointers overlap the separators".into());
     }
     let mut reader = Reader::new(bytes);

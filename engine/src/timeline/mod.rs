@@ -2,6 +2,7 @@
 //! and what is kept of each commit.
 
 mod commit;
+mod front;
 mod group;
 mod registry;
 mod root;
@@ -9,9 +10,8 @@ mod rows;
 
 pub use commit::Commit;
 pub(crate) use commit::{commit_at, seq_at_time};
+pub(crate) use front::{RowAt, VisibleRow};
 pub(crate) use group::Group;
 pub(crate) use registry::{Registry, Ticket};
 pub(crate) use root::{MetaRow, Root};
-pub(crate) use rows::{
-    PLAIN, RowAt, Rows, Source, TOMBSTONE, VisibleRow, is_tombstone, newest_at, read_value,
-};
+pub(crate) use rows::{PLAIN, Rows, Source, TOMBSTONE, is_tombstone, newest_at, read_value};

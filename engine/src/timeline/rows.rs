@@ -3,14 +3,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::front::{Front, RowAt, VisibleRow, logical_of};
 use super::root::Root;
 use crate::btree::{self, Found, LeafSpan, Tree};
 use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::format::overflow::OverflowRef;
-use crate::format::slotted::{HEAD_BYTES, Placed};
+use crate::format::slotted::Placed;
 use crate::ids::PageNo;
-use crate::keys::{self, DecodeError, KeyBuf, KeyRange};
+use crate::keys::{self, KeyBuf, KeyRange};
 use crate::pager::{Node, Pager};
 
 /// Tag of a tombstone's row.
@@ -99,14 +100,14 @@ fn version_of(source: &Source<'_>, found: Found, logical: &[u8]) -> Result<Optio
 
 /// Whether a row says that its record was deleted.
 pub(crate) fn is_tombstone(pager: &Pager, leaf: &Node, index: usize) -> Result<bool> {
-    is_tombstone_at(pager, leaf, &leaf.keys.placed(index))
+    is_tombstone_at(pager, leaf, leaf.keys.placed(index))
 }
 
 #[inline]
-fn is_tombstone_at(pager: &Pager, leaf: &Node, placed: &Placed) -> Result<bool> {
-    match leaf.keys.bytes()[placed.value.clone()].first() {
+pub(super) fn is_tombstone_at(pager: &Pager, leaf: &Node, placed: Placed) -> Result<bool> {
+    match leaf.keys.bytes()[placed.value()].first() {
         // A tombstone is never so large.
-        _ if placed.overflow => Ok(false),
+        _ if placed.overflow() => Ok(false),
         Some(&TOMBSTONE) => Ok(true),
         Some(&PLAIN) => Ok(false),
         _ => Err(bad_row(pager, leaf)),
@@ -115,13 +116,13 @@ fn is_tombstone_at(pager: &Pager, leaf: &Node, placed: &Placed) -> Result<bool> 
 
 /// The value of a put row.
 pub(crate) fn read_value(pager: &Pager, leaf: &Arc<Node>, index: usize) -> Result<Bytes> {
-    read_value_at(pager, leaf, &leaf.keys.placed(index))
+    read_value_at(pager, leaf, leaf.keys.placed(index))
 }
 
 #[inline]
-fn read_value_at(pager: &Pager, leaf: &Arc<Node>, placed: &Placed) -> Result<Bytes> {
-    let range = placed.value.clone();
-    if placed.overflow {
+pub(super) fn read_value_at(pager: &Pager, leaf: &Arc<Node>, placed: Placed) -> Result<Bytes> {
+    let range = placed.value();
+    if placed.overflow() {
         return read_overflow_row(pager, leaf, range);
     }
     match leaf.keys.bytes()[range.clone()].first() {
@@ -149,18 +150,6 @@ fn bad_row(pager: &Pager, leaf: &Node) -> Error {
     pager.corrupt(page_of(leaf), "a row with an unknown tag")
 }
 
-/// The front of a walk: a leaf, and the rows of it that are still to come.
-struct Front {
-    span: LeafSpan,
-    index: usize,
-    /// Rows from here on lie past the range.
-    limit: usize,
-    /// No row of the leaf is too new for the snapshot.
-    all_old: bool,
-    /// The row that was passed last: its versions are done with.
-    passed: Option<usize>,
-}
-
 /// The back of a walk: a leaf, and one past the next index in it.
 struct Back {
     span: LeafSpan,
@@ -180,69 +169,6 @@ pub(crate) struct Rows {
     done: bool,
 }
 
-/// A visible row with its leaf.
-pub(crate) struct VisibleRow {
-    leaf: Arc<Node>,
-    index: usize,
-    mvcc: bool,
-}
-
-impl VisibleRow {
-    /// The row as it lies in its leaf.
-    pub(crate) fn at(&self) -> RowAt<'_> {
-        let placed = self.leaf.keys.placed(self.index);
-        RowAt { leaf: &self.leaf, index: self.index, placed, mvcc: self.mvcc }
-    }
-}
-
-/// A visible row in its leaf.
-pub(crate) struct RowAt<'a> {
-    leaf: &'a Arc<Node>,
-    index: usize,
-    placed: Placed,
-    mvcc: bool,
-}
-
-/// Keys up to this length are put together without an allocation.
-const SHORT_KEY_BYTES: usize = 64;
-
-impl RowAt<'_> {
-    /// The application key of a row of the raw keyspace.
-    #[inline]
-    pub(crate) fn raw_key(&self) -> std::result::Result<Bytes, DecodeError> {
-        let suffix = &self.leaf.keys.bytes()[self.placed.suffix.clone()];
-        let seq_bytes = if self.mvcc { keys::SEQ_BYTES } else { 0 };
-        let plain = suffix
-            .len()
-            .checked_sub(seq_bytes)
-            .and_then(|len| keys::plain_raw_app_key(self.leaf.keys.prefix(), &suffix[..len]));
-        match plain {
-            Some((start, end)) => Ok(Bytes::joined(start, end)),
-            None => self.with_logical(|key| Ok(Bytes::from(&*keys::raw_app_key(key)?))),
-        }
-    }
-
-    /// Calls `read` with the row's logical key.
-    pub(crate) fn with_logical<T>(&self, read: impl FnOnce(&[u8]) -> T) -> T {
-        let (prefix, suffix) = (self.leaf.keys.prefix(), self.leaf.keys.suffix(self.index));
-        let len = prefix.len() + suffix.len();
-        let logical_len = if self.mvcc { len.saturating_sub(keys::SEQ_BYTES) } else { len };
-        if len > SHORT_KEY_BYTES {
-            return read(&self.leaf.keys.key(self.index)[..logical_len]);
-        }
-        let mut key = [0; SHORT_KEY_BYTES];
-        key[..prefix.len()].copy_from_slice(prefix);
-        key[prefix.len()..len].copy_from_slice(suffix);
-        read(&key[..logical_len])
-    }
-
-    /// The row's value.
-    #[inline]
-    pub(crate) fn value(&self, pager: &Pager) -> Result<Bytes> {
-        read_value_at(pager, self.leaf, &self.placed)
-    }
-}
-
 impl Rows {
     /// Rows of `range` as of `seq`.
     pub(crate) fn new(range: KeyRange, seq: u64, mvcc: bool) -> Self {
@@ -260,21 +186,7 @@ impl Rows {
     #[inline]
     pub(crate) fn next_in_leaf(&mut self, pager: &Pager) -> Result<Option<RowAt<'_>>> {
         let Some(front) = self.front.as_mut().filter(|_| !self.done) else { return Ok(None) };
-        let leaf = &front.span.leaf;
-        while front.index < front.limit {
-            let index = front.index;
-            if !front.all_old && seq_of(leaf, index) > self.seq {
-                front.index = after_newer(leaf, index, self.seq, front.limit);
-                continue;
-            }
-            front.index = after_versions(leaf, index, front.limit, self.mvcc);
-            front.passed = Some(index);
-            let placed = leaf.keys.placed(index);
-            if !is_tombstone_at(pager, leaf, &placed)? {
-                return Ok(Some(RowAt { leaf, index, placed, mvcc: self.mvcc }));
-            }
-        }
-        Ok(None)
+        front.next_row(pager, self.seq)
     }
 
     /// Goes to the next leaf from the front, unless the walk is over.
@@ -300,8 +212,7 @@ impl Rows {
                 btree::leaf_at_or_after(source.pager, &source.root.records, &self.range.start)?;
             let index = span.leaf.keys.lower_bound(&self.range.start);
             let limit = self.limit_in(&span);
-            let all_old = !self.mvcc || span.max_seq <= self.seq;
-            self.front = Some(Front { span, index, limit, all_old, passed: None });
+            self.front = Some(Front::new(span, index..limit, self.seq, self.mvcc));
         }
         Ok(())
     }
@@ -428,61 +339,8 @@ fn split<'k>(source: &Source<'_>, key: &'k [u8]) -> Option<(&'k [u8], u64)> {
     if source.mvcc { keys::split_seq(key) } else { Some((key, 0)) }
 }
 
-/// The sequence of a versioned row.
-fn seq_of(leaf: &Node, index: usize) -> u64 {
-    let read = |key: &[u8]| keys::split_seq(key).map_or(0, |(_, seq)| seq);
-    let suffix = leaf.keys.suffix(index);
-    if suffix.len() > keys::SEQ_BYTES { read(suffix) } else { read(&leaf.keys.key(index)) }
-}
-
-/// The logical key of a row.
-fn logical_of(leaf: &Node, index: usize, mvcc: bool) -> KeyBuf {
-    let mut key = leaf.keys.key(index);
-    if mvcc {
-        key.truncate(key.len().saturating_sub(keys::SEQ_BYTES));
-    }
-    key
-}
-
-/// Whether two rows are versions of one record.
-#[inline]
-fn same_record(leaf: &Node, a: usize, b: usize) -> bool {
-    let (a_suffix, b_suffix) = (leaf.keys.suffix(a), leaf.keys.suffix(b));
-    if a_suffix.len() != b_suffix.len() {
-        return false;
-    }
-    match a_suffix.len().checked_sub(keys::SEQ_BYTES) {
-        Some(len) if len >= HEAD_BYTES && leaf.keys.head(a) != leaf.keys.head(b) => false,
-        Some(len) => a_suffix[..len] == b_suffix[..len],
-        // The shared prefix reaches into the sequence: all rows of the leaf are of one record.
-        None => true,
-    }
-}
-
-/// The first row after the versions of the record at `index`.
-fn after_versions(leaf: &Node, index: usize, limit: usize, mvcc: bool) -> usize {
-    let mut next = index + 1;
-    while mvcc && next < limit && same_record(leaf, index, next) {
-        next += 1;
-        if next == index + 5 {
-            return leaf.keys.lower_bound(&after(logical_of(leaf, index, true), true)).min(limit);
-        }
-    }
-    next
-}
-
-/// The first row after those versions of the record at `index` that are newer than `seq`.
-fn after_newer(leaf: &Node, index: usize, seq: u64, limit: usize) -> usize {
-    if index + 1 < limit && !same_record(leaf, index, index + 1) {
-        return index + 1;
-    }
-    let mut key = logical_of(leaf, index, true);
-    keys::push_seq(&mut key, seq);
-    leaf.keys.lower_bound(&key).clamp(index + 1, limit)
-}
-
 /// The first key after all rows of a record.
-fn after(mut logical: KeyBuf, mvcc: bool) -> KeyBuf {
+pub(super) fn after(mut logical: KeyBuf, mvcc: bool) -> KeyBuf {
     if mvcc {
         return keys::successor(logical);
     }

@@ -107,11 +107,13 @@ fn an_intact_page_that_is_not_the_one_its_parent_names() {
 fn keys_out_of_order() {
     finds(FindingKind::Page, "out of order", false, |image| {
         let leaf = image.leaves(RAW)[0];
-        // The heads and offsets of two entries change places.
+        // The first key is above the second one.
+        let entry = image.entries(leaf).swap_remove(0);
         image.edit(leaf, |bytes| {
-            let (count, heads) = (u16_at(bytes, 64), heads_at(bytes));
-            bytes[heads..heads + 8].rotate_left(4);
-            bytes[heads + 4 * count..][..4].rotate_left(2);
+            bytes[entry.key_at] = 0xF0;
+            let head: [u8; 4] = bytes[entry.key_at..entry.key_at + 4].try_into().unwrap();
+            let heads = heads_at(bytes);
+            bytes[heads..heads + 4].copy_from_slice(&u32::from_be_bytes(head).to_le_bytes());
         });
         leaf
     });
