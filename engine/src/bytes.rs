@@ -53,6 +53,7 @@ impl ShortStart {
 impl Deref for Bytes {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Inner::Page { leaf, start, end } => &leaf.keys.bytes()[*start as usize..*end as usize],
@@ -80,6 +81,7 @@ impl From<&[u8]> for Bytes {
 }
 
 impl AsRef<[u8]> for Bytes {
+    #[inline]
     fn as_ref(&self) -> &[u8] {
         self
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hexxladb_vfs::{File, FileExt};
 use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{OptionsBuilder, Weighter};
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 
 use super::node::{Node, OnDisk};
 use super::slot::Slot;
@@ -64,7 +64,27 @@ impl Weighter<u64, CachedLeaf> for LeafWeight {
     }
 }
 
-type LeafCache = Cache<u64, CachedLeaf, LeafWeight, PageHash, DefaultLifecycle<u64, CachedLeaf>>;
+/// Says when the cache begins to evict; dropping what it evicts is left to the default.
+#[derive(Clone, Debug, Default)]
+struct Evictions {
+    default: DefaultLifecycle<u64, CachedLeaf>,
+    begun: Arc<AtomicBool>,
+}
+
+impl Lifecycle<u64, CachedLeaf> for Evictions {
+    type RequestState =
+        <DefaultLifecycle<u64, CachedLeaf> as Lifecycle<u64, CachedLeaf>>::RequestState;
+
+    fn before_evict(&self, _: &mut Self::RequestState, _: &u64, _: &mut CachedLeaf) {
+        self.begun.store(true, Ordering::Relaxed);
+    }
+
+    fn on_evict(&self, state: &mut Self::RequestState, page: u64, leaf: CachedLeaf) {
+        self.default.on_evict(state, page, leaf);
+    }
+}
+
+type LeafCache = Cache<u64, CachedLeaf, LeafWeight, PageHash, Evictions>;
 
 /// A branch: borrowed from its slot, or held for this call alone where the budget is used up.
 pub(crate) enum Held<'a> {
@@ -93,6 +113,8 @@ pub(crate) struct Pager {
     /// Pages written by a read-only open, which must not touch the file.
     pub(super) overlay: Option<Mutex<std::collections::BTreeMap<PageNo, Box<[u8]>>>>,
     leaves: LeafCache,
+    /// The cache has evicted leaves: it must hear of every use to know which to keep.
+    evicting: Arc<AtomicBool>,
     resident: Arc<AtomicU64>,
     resident_limit: u64,
     /// Set when branches in memory are over their share; the next writer sheds them.
@@ -118,19 +140,17 @@ impl Pager {
             .weight_capacity(leaf_bytes)
             .shards(shards)
             .build();
+        let evictions = Evictions::default();
         let leaves = match options {
-            Ok(options) => LeafCache::with_options(
-                options,
-                LeafWeight,
-                PageHash::default(),
-                DefaultLifecycle::default(),
-            ),
+            Ok(options) => {
+                LeafCache::with_options(options, LeafWeight, PageHash::default(), evictions.clone())
+            }
             Err(_) => LeafCache::with(
                 1024,
                 leaf_bytes,
                 LeafWeight,
                 PageHash::default(),
-                DefaultLifecycle::default(),
+                evictions.clone(),
             ),
         };
         Self {
@@ -139,6 +159,7 @@ impl Pager {
             space: Mutex::new(space),
             overlay: read_only.then(Mutex::default),
             leaves,
+            evicting: evictions.begun,
             resident: Arc::default(),
             resident_limit: cache_bytes / 2,
             shed_due: AtomicBool::new(false),
@@ -177,10 +198,17 @@ impl Pager {
         if let Some(node) = slot.node() {
             return Ok(Arc::clone(node));
         }
+        let evicting = self.evicting.load(Ordering::Relaxed);
+        if !evicting && let Some(node) = slot.remembered_leaf() {
+            return Ok(node);
+        }
         let Some(disk) = slot.disk() else { return Err(self.no_page()) };
         if let Some(leaf) = self.leaves.get(&disk.page.0)
             && leaf.checksum == disk.checksum
         {
+            if !evicting {
+                slot.remember_leaf(&leaf.node);
+            }
             return Ok(leaf.node);
         }
         let node = self.load(disk, PageType::Leaf, 0)?;
@@ -201,7 +229,8 @@ impl Pager {
             probe::hit(Probe::BranchNotKept);
             return Ok(Held::Shared(node));
         }
-        Ok(Held::Borrowed(slot.keep_loaded(node)))
+        slot.keep_branch(&node);
+        Ok(slot.node().map_or(Held::Shared(node), |node| Held::Borrowed(node)))
     }
 
     /// The leaf behind a slot, read from disk even where it is cached.

@@ -2,7 +2,7 @@
 //!
 //! Always: a slot that a published root reaches changes only in that its node is loaded.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::node::{Node, OnDisk};
 use crate::format::child::ChildPointer;
@@ -22,8 +22,25 @@ pub(crate) struct Slot {
 enum Child {
     /// In memory; the node knows whether it is on disk as well.
     Node(Arc<Node>),
-    /// On disk, and kept in memory once it was loaded.
-    Page { at: OnDisk, loaded: OnceLock<Arc<Node>> },
+    /// On disk, and perhaps loaded.
+    Page { at: OnDisk, loaded: OnceLock<Loaded> },
+}
+
+#[derive(Debug)]
+enum Loaded {
+    /// Kept by the slot.
+    Branch(Arc<Node>),
+    /// Kept by the cache, for as long as it likes.
+    Leaf(Weak<Node>),
+}
+
+impl Loaded {
+    fn branch(&self) -> Option<&Arc<Node>> {
+        match self {
+            Self::Branch(node) => Some(node),
+            Self::Leaf(_) => None,
+        }
+    }
 }
 
 impl Clone for Child {
@@ -46,7 +63,7 @@ impl Child {
     fn node(&self) -> Option<&Arc<Node>> {
         match self {
             Self::Node(node) => Some(node),
-            Self::Page { loaded, .. } => loaded.get(),
+            Self::Page { loaded, .. } => loaded.get().and_then(Loaded::branch),
         }
     }
 
@@ -92,7 +109,10 @@ impl Slot {
                 Child::Node(node) => Some(node),
                 Child::Page { .. } => None,
             },
-            Child::Page { loaded, .. } => loaded.take(),
+            Child::Page { loaded, .. } => match loaded.take() {
+                Some(Loaded::Branch(node)) => Some(node),
+                _ => None,
+            },
         }
     }
 
@@ -100,15 +120,33 @@ impl Slot {
     pub(crate) fn own_node(&mut self) -> Option<&mut Node> {
         match &mut self.child {
             Child::Node(node) => Arc::get_mut(node),
-            Child::Page { loaded, .. } => loaded.get_mut().and_then(Arc::get_mut),
+            Child::Page { .. } => None,
         }
     }
 
-    /// Keeps a node that was loaded from the slot's page, unless another one was first.
-    pub(crate) fn keep_loaded(&self, node: Arc<Node>) -> &Arc<Node> {
+    /// Keeps a branch that was loaded from the slot's page, unless another reader was first.
+    pub(crate) fn keep_branch(&self, node: &Arc<Node>) {
+        if let Child::Page { loaded, .. } = &self.child {
+            let _ = loaded.set(Loaded::Branch(Arc::clone(node)));
+        }
+    }
+
+    /// Remembers a leaf that the cache keeps.
+    pub(crate) fn remember_leaf(&self, node: &Arc<Node>) {
+        if let Child::Page { loaded, .. } = &self.child {
+            let _ = loaded.set(Loaded::Leaf(Arc::downgrade(node)));
+        }
+    }
+
+    /// The leaf that was remembered, if it still is in memory.
+    #[inline]
+    pub(crate) fn remembered_leaf(&self) -> Option<Arc<Node>> {
         match &self.child {
-            Child::Node(node) => node,
-            Child::Page { loaded, .. } => loaded.get_or_init(|| node),
+            Child::Page { loaded, .. } => match loaded.get() {
+                Some(Loaded::Leaf(node)) => node.upgrade(),
+                _ => None,
+            },
+            Child::Node(_) => None,
         }
     }
 

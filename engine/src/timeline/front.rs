@@ -1,5 +1,7 @@
 //! Rows of one leaf from its front, and what a walk makes of them.
 
+#![expect(clippy::inline_always, reason = "measured: a seventh less time for each key of a scan")]
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -41,14 +43,14 @@ impl Front {
     }
 
     /// The next row that a snapshot of `seq` sees.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next_row(&mut self, pager: &Pager, seq: u64) -> Result<Option<RowAt<'_>>> {
         let Some((index, placed)) = self.find_row(pager, seq)? else { return Ok(None) };
         let (leaf, mvcc, start) = (&self.span.leaf, self.mvcc, self.start.as_ref());
         Ok(Some(RowAt { leaf, index, placed, mvcc, start }))
     }
 
-    #[inline]
+    #[inline(always)]
     fn find_row(&mut self, pager: &Pager, seq: u64) -> Result<Option<(usize, Placed)>> {
         while self.index < self.limit {
             let (leaf, index) = (&self.span.leaf, self.index);
@@ -69,7 +71,7 @@ impl Front {
     }
 
     /// Goes on after the versions of the record at `index`.
-    #[inline]
+    #[inline(always)]
     fn pass(&mut self, index: usize, placed: Placed) {
         let (leaf, next) = (&self.span.leaf, index + 1);
         self.ahead = None;
@@ -112,7 +114,7 @@ pub(crate) struct RowAt<'a> {
 
 impl RowAt<'_> {
     /// The application key of a row of the raw keyspace.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn raw_key(&self) -> std::result::Result<Bytes, DecodeError> {
         let mut end = self.placed.suffix();
         if self.mvcc {
@@ -142,7 +144,7 @@ impl RowAt<'_> {
     }
 
     /// The row's value.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn value(&self, pager: &Pager) -> Result<Bytes> {
         read_value_at(pager, self.leaf, self.placed)
     }
@@ -165,7 +167,7 @@ pub(super) fn logical_of(leaf: &Node, index: usize, mvcc: bool) -> KeyBuf {
 }
 
 /// Whether two rows, given with their indexes, are versions of one record.
-#[inline]
+#[inline(always)]
 fn same_record(leaf: &Node, (a, a_at): (usize, Placed), (b, b_at): (usize, Placed)) -> bool {
     if a_at.suffix_len() != b_at.suffix_len() {
         return false;

@@ -1,5 +1,7 @@
 //! Reading rows at a snapshot: of each logical key the newest version that the snapshot sees.
 
+#![expect(clippy::inline_always, reason = "measured: a seventh less time for each key of a scan")]
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -103,7 +105,7 @@ pub(crate) fn is_tombstone(pager: &Pager, leaf: &Node, index: usize) -> Result<b
     is_tombstone_at(pager, leaf, leaf.keys.placed(index))
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn is_tombstone_at(pager: &Pager, leaf: &Node, placed: Placed) -> Result<bool> {
     match leaf.keys.bytes()[placed.value()].first() {
         // A tombstone is never so large.
@@ -119,7 +121,7 @@ pub(crate) fn read_value(pager: &Pager, leaf: &Arc<Node>, index: usize) -> Resul
     read_value_at(pager, leaf, leaf.keys.placed(index))
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn read_value_at(pager: &Pager, leaf: &Arc<Node>, placed: Placed) -> Result<Bytes> {
     let range = placed.value();
     if placed.overflow() {
@@ -183,7 +185,7 @@ impl Rows {
 
     /// The next row from the front, as long as the leaf at hand has one: then ask
     /// [`Rows::next_leaf`], or it is the end.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_in_leaf(&mut self, pager: &Pager) -> Result<Option<RowAt<'_>>> {
         let Some(front) = self.front.as_mut().filter(|_| !self.done) else { return Ok(None) };
         front.next_row(pager, self.seq)
@@ -210,7 +212,9 @@ impl Rows {
         if !self.done {
             let span =
                 btree::leaf_at_or_after(source.pager, &source.root.records, &self.range.start)?;
-            let index = span.leaf.keys.lower_bound(&self.range.start);
+            let from_its_start = span.lower.as_ref() == Some(&self.range.start);
+            let index =
+                if from_its_start { 0 } else { span.leaf.keys.lower_bound(&self.range.start) };
             let limit = self.limit_in(&span);
             self.front = Some(Front::new(span, index..limit, self.seq, self.mvcc));
         }
