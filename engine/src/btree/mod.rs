@@ -12,7 +12,7 @@ mod verify;
 use crate::format::catalog::TreeEntry;
 use crate::pager::Slot;
 
-pub(crate) use cursor::{LeafSpan, leaf_at_or_after, leaf_before};
+pub(crate) use cursor::{LeafAhead, LeafBehind, leaf_at_or_after, leaf_before};
 pub(crate) use edit::{Edit, Stamp};
 pub(crate) use search::{Found, lower_bound};
 pub(crate) use verify::{Broken, Verifier, Verify};

@@ -278,18 +278,27 @@ impl Slotted {
         self.search(key).unwrap_or_else(|index| index)
     }
 
-    /// Whether the key of entry `index` begins with `start`, and the rest of it then.
-    pub(crate) fn strip_key_prefix(&self, index: usize, start: &[u8]) -> Option<KeyBuf> {
+    /// The last `N` bytes of the key of entry `index`, if it consists of `start` and them.
+    #[inline]
+    pub(crate) fn strip_start<const N: usize>(
+        &self,
+        index: usize,
+        start: &[u8],
+    ) -> Option<[u8; N]> {
         let (prefix, suffix) = (self.prefix(), self.suffix(index));
-        if start.len() <= prefix.len() {
-            prefix.starts_with(start).then(|| {
-                let mut rest = KeyBuf::from_slice(&prefix[start.len()..]);
-                rest.extend_from_slice(suffix);
-                rest
-            })
-        } else {
-            let tail = start.strip_prefix(prefix)?;
-            suffix.strip_prefix(tail).map(KeyBuf::from_slice)
+        if prefix.len() + suffix.len() != start.len() + N || !self.starts_with(index, start) {
+            return None;
+        }
+        suffix.last_chunk().copied().or_else(|| self.key(index).last_chunk().copied())
+    }
+
+    /// Whether the key of entry `index` begins with `start`.
+    #[inline]
+    pub(crate) fn starts_with(&self, index: usize, start: &[u8]) -> bool {
+        let (prefix, suffix) = (self.prefix(), self.suffix(index));
+        match start.strip_prefix(prefix) {
+            Some(rest) => suffix.starts_with(rest),
+            None => prefix.starts_with(start),
         }
     }
 

@@ -37,10 +37,9 @@ pub(crate) fn seq_at_time(source: &Source<'_>, time: Timestamp) -> Result<u64> {
     after.push(0);
     let mut bound = after;
     loop {
-        let span = btree::leaf_before(source.pager, &source.root.meta, Some(&bound))?;
-        let index = span.leaf.keys.lower_bound(&bound);
-        if index > 0 {
-            let key = span.leaf.keys.key(index - 1);
+        let span = btree::leaf_before(source.pager, &source.root.meta, &bound)?;
+        if span.index > 0 {
+            let key = span.leaf.keys.key(span.index - 1);
             let in_timeline = keys::commit_time_range().contains(&key);
             return Ok(if in_timeline { seq_of_time_key(&key) } else { 0 });
         }

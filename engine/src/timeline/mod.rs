@@ -14,4 +14,6 @@ pub(crate) use front::{RowAt, VisibleRow};
 pub(crate) use group::Group;
 pub(crate) use registry::{Registry, Ticket};
 pub(crate) use root::{MetaRow, Root};
-pub(crate) use rows::{PLAIN, Rows, Source, TOMBSTONE, is_tombstone, newest_at, read_value};
+pub(crate) use rows::{
+    PLAIN, Rows, Source, TOMBSTONE, is_tombstone, newest_at, newest_at_owned, read_value,
+};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::front::{Front, RowAt, VisibleRow, logical_of};
 use super::root::Root;
-use crate::btree::{self, Found, LeafSpan, Tree};
+use crate::btree::{self, Found, LeafAhead, LeafBehind, Tree};
 use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::format::overflow::OverflowRef;
@@ -69,33 +69,45 @@ pub(crate) fn newest_at(
     logical: &[u8],
     seq: u64,
 ) -> Result<Option<VersionRow>> {
-    let found = if source.mvcc {
-        let mut key = KeyBuf::from_slice(logical);
-        keys::push_seq(&mut key, seq);
-        btree::lower_bound(source.pager, &source.root.records, &key)?
-    } else {
-        btree::lower_bound(source.pager, &source.root.records, logical)?
-    };
-    match found {
-        Some(found) => version_of(source, found, logical),
+    if !source.mvcc {
+        return newest_of(source, logical, logical.len());
+    }
+    let mut key = KeyBuf::from_slice(logical);
+    keys::push_seq(&mut key, seq);
+    newest_of(source, &key, logical.len())
+}
+
+/// As [`newest_at`], with a logical key that is given up.
+#[inline]
+pub(crate) fn newest_at_owned(
+    source: &Source<'_>,
+    mut logical: KeyBuf,
+    seq: u64,
+) -> Result<Option<VersionRow>> {
+    let len = logical.len();
+    if source.mvcc {
+        keys::push_seq(&mut logical, seq);
+    }
+    newest_of(source, &logical, len)
+}
+
+/// The version at or after a physical key, if it is one of its record.
+#[inline]
+fn newest_of(source: &Source<'_>, key: &[u8], logical_len: usize) -> Result<Option<VersionRow>> {
+    match btree::lower_bound(source.pager, &source.root.records, key)? {
+        Some(found) => version_of(source, found, &key[..logical_len]),
         None => Ok(None),
     }
 }
 
 /// The row as a version of `logical`, if it is one.
 fn version_of(source: &Source<'_>, found: Found, logical: &[u8]) -> Result<Option<VersionRow>> {
-    let Some(rest) = found.leaf.keys.strip_key_prefix(found.index, logical) else {
-        return Ok(None);
+    let seq = if source.mvcc {
+        found.leaf.keys.strip_start(found.index, logical).map(|seq| !u64::from_be_bytes(seq))
+    } else {
+        found.leaf.keys.strip_start(found.index, logical).map(|[]: [u8; 0]| source.root.seq)
     };
-    let seq = match (source.mvcc, rest.len()) {
-        (true, keys::SEQ_BYTES) => {
-            let mut bytes = [0; keys::SEQ_BYTES];
-            bytes.copy_from_slice(&rest);
-            !u64::from_be_bytes(bytes)
-        }
-        (false, 0) => source.root.seq,
-        _ => return Ok(None),
-    };
+    let Some(seq) = seq else { return Ok(None) };
     let tombstone = is_tombstone(source.pager, &found.leaf, found.index)?;
     Ok(Some(VersionRow { seq, tombstone, found }))
 }
@@ -152,12 +164,6 @@ fn bad_row(pager: &Pager, leaf: &Node) -> Error {
     pager.corrupt(page_of(leaf), "a row with an unknown tag")
 }
 
-/// The back of a walk: a leaf, and one past the next index in it.
-struct Back {
-    span: LeafSpan,
-    index: usize,
-}
-
 /// Visible rows of a key range at a snapshot, from both ends. Between leaves nothing is held but
 /// a key, so that the walk goes on in whatever root the caller gives next.
 pub(crate) struct Rows {
@@ -167,7 +173,8 @@ pub(crate) struct Rows {
     seq: u64,
     mvcc: bool,
     front: Option<Front>,
-    back: Option<Back>,
+    /// The leaf at the back; rows of it below its index are still to come.
+    back: Option<LeafBehind>,
     done: bool,
 }
 
@@ -212,11 +219,8 @@ impl Rows {
         if !self.done {
             let span =
                 btree::leaf_at_or_after(source.pager, &source.root.records, &self.range.start)?;
-            let from_its_start = span.lower.as_ref() == Some(&self.range.start);
-            let index =
-                if from_its_start { 0 } else { span.leaf.keys.lower_bound(&self.range.start) };
             let limit = self.limit_in(&span);
-            self.front = Some(Front::new(span, index..limit, self.seq, self.mvcc));
+            self.front = Some(Front::new(span, limit, self.seq, self.mvcc));
         }
         Ok(())
     }
@@ -232,7 +236,7 @@ impl Rows {
     }
 
     /// Rows of a leaf that lie before the end of the range.
-    fn limit_in(&self, span: &LeafSpan) -> usize {
+    fn limit_in(&self, span: &LeafAhead) -> usize {
         match &span.upper {
             Some(upper) if upper[..] <= self.range.end[..] => span.leaf.keys.count(),
             _ => span.leaf.keys.lower_bound(&self.range.end),
@@ -287,7 +291,7 @@ impl Rows {
         index: usize,
     ) -> Result<Option<VisibleRow>> {
         let mvcc = self.mvcc;
-        let alone = !mvcc || index > 0 && leaf.keys.strip_key_prefix(index - 1, logical).is_none();
+        let alone = !mvcc || index > 0 && !leaf.keys.starts_with(index - 1, logical);
         if alone {
             let tombstone = is_tombstone(source.pager, &leaf, index)?;
             return Ok((!tombstone).then_some(VisibleRow { leaf, index, mvcc }));
@@ -303,22 +307,18 @@ impl Rows {
     ) -> Result<Option<(Arc<Node>, usize)>> {
         loop {
             if self.back.is_none() {
-                let span = btree::leaf_before(source.pager, tree, Some(&self.range.end))?;
-                let index = span.leaf.keys.lower_bound(&self.range.end);
-                self.back = Some(Back { span, index });
+                self.back = Some(btree::leaf_before(source.pager, tree, &self.range.end)?);
             }
             let Some(end) = &mut self.back else { return Ok(None) };
             if end.index > 0 {
                 end.index -= 1;
-                return Ok(Some((Arc::clone(&end.span.leaf), end.index)));
+                return Ok(Some((Arc::clone(&end.leaf), end.index)));
             }
-            let Some(lower) = end.span.lower.take() else { return Ok(None) };
+            let Some(lower) = end.lower.take() else { return Ok(None) };
             if lower[..] <= self.range.start[..] {
                 return Ok(None);
             }
-            let span = btree::leaf_before(source.pager, tree, Some(&lower))?;
-            let index = span.leaf.keys.lower_bound(&lower);
-            self.back = Some(Back { span, index });
+            self.back = Some(btree::leaf_before(source.pager, tree, &lower)?);
         }
     }
 
@@ -326,11 +326,11 @@ impl Rows {
     fn pass_back(&mut self, source: &Source<'_>) {
         let end_key = &self.range.end;
         if let Some(end) = &mut self.back {
-            let keys = &end.span.leaf.keys;
+            let keys = &end.leaf.keys;
             let before = end.index.checked_sub(1);
             if source.mvcc && before.is_none_or(|at| keys.key(at)[..] >= end_key[..]) {
                 end.index = keys.lower_bound(end_key);
-                if end.index == 0 && end.span.lower.as_ref().is_some_and(|lower| lower > end_key) {
+                if end.index == 0 && end.lower.as_ref().is_some_and(|lower| lower > end_key) {
                     self.back = None;
                 }
             }

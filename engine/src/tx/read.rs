@@ -15,7 +15,7 @@ use crate::lattice::{Coord, PackedCoord};
 use crate::pager::Pager;
 use crate::record::{Cell, decode_cell};
 use crate::timeline::{
-    Commit, Root, RowAt, Rows, Source, Ticket, VisibleRow, commit_at, newest_at,
+    Commit, Root, RowAt, Rows, Source, Ticket, VisibleRow, commit_at, newest_at, newest_at_owned,
 };
 
 /// A read transaction: one state of the database, for as long as it lives.
@@ -183,7 +183,7 @@ pub(crate) fn get_raw(
     max_key_bytes: usize,
     seq: u64,
 ) -> Result<Option<Bytes>> {
-    match newest_at(source, &keys::raw_key(key, max_key_bytes)?, seq)? {
+    match newest_at_owned(source, keys::raw_key(key, max_key_bytes)?, seq)? {
         Some(row) => source.value(&row),
         None => Ok(None),
     }
