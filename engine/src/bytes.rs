@@ -21,6 +21,9 @@ enum Inner {
 const SHORT_BYTES: usize = 30;
 
 impl Bytes {
+    /// No bytes.
+    pub(crate) const EMPTY: Self = Self(Inner::Short { len: 0, bytes: [0; SHORT_BYTES] });
+
     /// A part of a leaf.
     pub(crate) fn in_leaf(leaf: Arc<Node>, range: std::ops::Range<usize>) -> Self {
         Self(Inner::Page { leaf, start: range.start as u32, end: range.end as u32 })
@@ -41,12 +44,18 @@ impl ShortStart {
         Some(Self { len: start.len() as u8, bytes })
     }
 
-    /// The start and `end` as one; `None` where that is too long.
+    /// Makes `out` the start and `end` as one, in place; `false` where that is too long.
     #[inline]
-    pub(crate) fn followed_by(&self, end: &[u8]) -> Option<Bytes> {
-        let (at, mut bytes) = (usize::from(self.len), self.bytes);
-        bytes.get_mut(at..at + end.len())?.copy_from_slice(end);
-        Some(Bytes(Inner::Short { len: self.len + end.len() as u8, bytes }))
+    pub(crate) fn follow(&self, end: &[u8], out: &mut Bytes) -> bool {
+        let at = usize::from(self.len);
+        if at + end.len() > SHORT_BYTES {
+            return false;
+        }
+        out.0 = Inner::Short { len: self.len + end.len() as u8, bytes: self.bytes };
+        if let Inner::Short { bytes, .. } = &mut out.0 {
+            bytes[at..at + end.len()].copy_from_slice(end);
+        }
+        true
     }
 }
 

@@ -112,19 +112,26 @@ pub(crate) struct RowAt<'a> {
 }
 
 impl RowAt<'_> {
-    /// The application key of a row of the raw keyspace.
+    /// Puts the application key of a row of the raw keyspace where it is wanted.
     #[inline(always)]
-    pub(crate) fn raw_key(&self) -> std::result::Result<Bytes, DecodeError> {
+    pub(crate) fn raw_key(&self, key: &mut Bytes) -> std::result::Result<(), DecodeError> {
         let mut end = self.placed.suffix();
         if self.mvcc {
             end.end = end.end.saturating_sub(keys::SEQ_BYTES).max(end.start);
         }
         if let Some(start) = self.start
             && let Some(end) = keys::plain_raw_end(&self.leaf.keys.bytes()[end])
-            && let Some(key) = start.followed_by(end)
+            && start.follow(end, key)
         {
-            return Ok(key);
+            return Ok(());
         }
+        *key = self.decoded_raw_key()?;
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn decoded_raw_key(&self) -> std::result::Result<Bytes, DecodeError> {
         self.with_logical(|key| Ok(Bytes::from(&*keys::raw_app_key(key)?)))
     }
 

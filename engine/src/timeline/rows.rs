@@ -145,6 +145,7 @@ pub(super) fn read_value_at(pager: &Pager, leaf: &Arc<Node>, placed: Placed) -> 
     }
 }
 
+#[inline(never)]
 fn read_overflow_row(pager: &Pager, leaf: &Node, range: Range<usize>) -> Result<Bytes> {
     let reference = OverflowRef::decode(&leaf.keys.bytes()[range], pager.page_size)
         .map_err(|what| pager.corrupt(page_of(leaf), what))?;
@@ -160,6 +161,8 @@ fn page_of(leaf: &Node) -> PageNo {
     leaf.disk.get().map_or(PageNo::NONE, |disk| disk.page)
 }
 
+#[cold]
+#[inline(never)]
 fn bad_row(pager: &Pager, leaf: &Node) -> Error {
     pager.corrupt(page_of(leaf), "a row with an unknown tag")
 }
@@ -199,6 +202,7 @@ impl Rows {
     }
 
     /// Goes to the next leaf from the front, unless the walk is over.
+    #[inline(never)]
     pub(crate) fn next_leaf(&mut self, source: &Source<'_>) -> Result<()> {
         if self.done {
             return Ok(());

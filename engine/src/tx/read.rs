@@ -310,7 +310,8 @@ iterator! {
 iterator! {
     /// Keys and values of the raw keyspace in key order, from either end. Ends after an error.
     RawScan, (Bytes, Bytes), |pager: &Pager, row: RowAt<'_>| {
-        let key = row.raw_key().map_err(|error| error.at(pager.file.path(), 0))?;
-        Ok::<_, Error>((key, row.value(pager)?))
+        let mut item = (Bytes::EMPTY, row.value(pager)?);
+        row.raw_key(&mut item.0).map_err(|error| error.at(pager.file.path(), 0))?;
+        Ok::<_, Error>(item)
     }
 }
