@@ -4,7 +4,7 @@
 //! A row is one tag byte and, for a put, the value. Rows that would take more than a quarter of a
 //! leaf lie in overflow pages.
 
-use crate::btree::{Edit, Stamp};
+use crate::btree::{Edit, Look, NewRow, Stamp};
 use crate::error::Result;
 use crate::format::overflow::OverflowRef;
 use crate::format::slotted::{ENTRY_OVERHEAD, Slotted};
@@ -25,6 +25,44 @@ const ALWAYS_INLINE_BYTES: usize = 32;
 /// A row as parts that follow each other.
 pub(crate) type Row<'a> = &'a [&'a [u8]];
 
+/// What there is of a record before a row of it is put.
+#[derive(Clone, Copy)]
+enum Before {
+    Nothing,
+    /// Its newest row.
+    Row {
+        /// The one that is put anew.
+        same: bool,
+        visible: bool,
+    },
+    /// What comes after the row lies in another leaf.
+    Elsewhere,
+}
+
+impl Before {
+    /// From the leaf and the place in it where the row will be.
+    fn in_leaf(
+        page: &Slotted,
+        place: std::result::Result<usize, usize>,
+        logical: &[u8],
+        mvcc: bool,
+    ) -> Self {
+        let (index, same) = match place {
+            Ok(index) => (index, true),
+            Err(_) if !mvcc => return Self::Nothing,
+            Err(index) => (index, false),
+        };
+        if index == page.count() {
+            return Self::Elsewhere;
+        }
+        if !same && page.strip_start::<{ keys::SEQ_BYTES }>(index, logical).is_none() {
+            return Self::Nothing;
+        }
+        let (value, overflow) = page.value_range(index);
+        Self::Row { same, visible: overflow || page.bytes()[value].first() != Some(&TOMBSTONE) }
+    }
+}
+
 /// A state being changed.
 #[derive(Debug)]
 pub(crate) struct Changes {
@@ -43,16 +81,26 @@ impl Changes {
     /// Puts the row of a record; `key` is the physical one.
     pub(crate) fn put_row(&mut self, pager: &Pager, key: &[u8], row: Row<'_>) -> Result<()> {
         let tombstone = row.first().and_then(|part| part.first()) == Some(&TOMBSTONE);
-        let (logical, seq) = self.split(key);
-        let before = newest_at(&Source::new(pager, &self.root, self.mvcc), logical, u64::MAX)?;
-        let same_row = before.as_ref().is_some_and(|before| !self.mvcc || before.seq == seq);
-        let was_visible = before.as_ref().is_some_and(|before| !before.tombstone);
-        self.put_physical(pager, false, key, row)?;
+        let (mvcc, (logical, seq)) = (self.mvcc, self.split(key));
+        let mut before = Before::Elsewhere;
+        self.put_physical(pager, false, key, row, &mut |page, place| {
+            before = Before::in_leaf(page, place, logical, mvcc);
+        })?;
+        let (same_row, was_visible) = match before {
+            Before::Nothing => (None, false),
+            Before::Row { same, visible } => (Some(same), visible),
+            Before::Elsewhere => {
+                let source = Source::new(pager, &self.root, mvcc);
+                let older = newest_at(&source, logical, seq.saturating_sub(1))?;
+                let visible = older.as_ref().is_some_and(|older| !older.tombstone);
+                (older.map(|_| false), visible)
+            }
+        };
         if let Some(count) = self.root.count_mut(key[0]) {
             // Counters may be wrong on disk, which `check` tells.
             let add = |counter: &mut u64, one| *counter = counter.saturating_add(u64::from(one));
-            add(&mut count.logical, before.is_none());
-            add(&mut count.rows, !same_row);
+            add(&mut count.logical, same_row.is_none());
+            add(&mut count.rows, same_row != Some(true));
             add(&mut count.visible, !tombstone && !was_visible);
             count.visible = count.visible.saturating_sub(u64::from(tombstone && was_visible));
         }
@@ -79,8 +127,10 @@ impl Changes {
     pub(crate) fn finish(&mut self, pager: &Pager, row: &MetaRow) -> Result<()> {
         let seq = self.root.seq + 1;
         let value = row.encode();
-        self.put_physical(pager, true, &keys::commit_key(seq), &[&[PLAIN], &value])?;
-        self.put_physical(pager, true, &keys::commit_time_key(row.time, seq), &[&[PLAIN]])?;
+        let by_seq = keys::commit_key(seq);
+        self.put_physical(pager, true, &by_seq, &[&[PLAIN], &value], &mut |_, _| {})?;
+        let by_time = keys::commit_time_key(row.time, seq);
+        self.put_physical(pager, true, &by_time, &[&[PLAIN]], &mut |_, _| {})?;
         self.root.seq = seq;
         self.root.time = row.time.as_nanos();
         self.root.hash = row.hash;
@@ -92,7 +142,14 @@ impl Changes {
         if self.mvcc { keys::split_seq(key).unwrap_or((key, 0)) } else { (key, 0) }
     }
 
-    fn put_physical(&mut self, pager: &Pager, meta: bool, key: &[u8], row: Row<'_>) -> Result<()> {
+    fn put_physical(
+        &mut self,
+        pager: &Pager,
+        meta: bool,
+        key: &[u8],
+        row: Row<'_>,
+        look: Look<'_>,
+    ) -> Result<()> {
         let len: usize = row.iter().map(|part| part.len()).sum();
         let tree = if meta { &mut self.root.meta } else { &mut self.root.records };
         let old = if is_inline(pager.page_size, key.len(), len) {
@@ -100,10 +157,12 @@ impl Changes {
             for part in row {
                 joined.extend_from_slice(part);
             }
-            self.edit.put(pager, tree, key, &joined, false)?
+            let row = NewRow { key, value: &joined, overflow: false };
+            self.edit.put(pager, tree, row, look)?
         } else {
             let reference = pager.write_overflow(row, self.edit.stamp.change.0)?;
-            self.edit.put(pager, tree, key, &reference.encode(), true)?
+            let row = NewRow { key, value: &reference.encode(), overflow: true };
+            self.edit.put(pager, tree, row, look)?
         };
         match old {
             Some(reference) => self.free_overflow(pager, &reference),

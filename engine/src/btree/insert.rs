@@ -12,11 +12,16 @@ use crate::probe::{self, Probe};
 
 /// A row to be put.
 #[derive(Clone, Copy)]
-struct Row<'a> {
-    key: &'a [u8],
-    value: &'a [u8],
-    overflow: bool,
+pub(crate) struct NewRow<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) value: &'a [u8],
+    /// The value is a reference to overflow pages.
+    pub(crate) overflow: bool,
 }
+
+/// Looks at the leaf that a row is about to be put into, and at the row's place there as
+/// [`Slotted::search`] tells it.
+pub(crate) type Look<'a> = &'a mut dyn FnMut(&Slotted, std::result::Result<usize, usize>);
 
 /// What putting a row below a slot led to.
 struct Put {
@@ -33,12 +38,10 @@ impl Edit {
         &mut self,
         pager: &Pager,
         tree: &mut Tree,
-        key: &[u8],
-        value: &[u8],
-        overflow: bool,
+        row: NewRow<'_>,
+        look: Look<'_>,
     ) -> Result<Option<Vec<u8>>> {
-        let row = Row { key, value, overflow };
-        let put = self.put_below(pager, &mut tree.root, tree.level, row)?;
+        let put = self.put_below(pager, &mut tree.root, tree.level, row, look)?;
         if let Some((separator, right)) = put.split {
             probe::hit(Probe::RootSplit);
             self.grow_root(pager, tree, &separator, right);
@@ -52,16 +55,19 @@ impl Edit {
         pager: &Pager,
         slot: &mut Slot,
         level: u8,
-        row: Row<'_>,
+        row: NewRow<'_>,
+        look: Look<'_>,
     ) -> Result<Put> {
         let node = self.own(pager, slot, level)?;
         if level == 0 {
-            let (put, right) = put_in_leaf(pager, node, row)?;
+            let place = node.keys.search(row.key);
+            look(&node.keys, place);
+            let (put, right) = put_in_leaf(pager, node, row, place)?;
             let split = right.map(|(key, node)| (key, self.sibling(slot, node)));
             return Ok(Put { split, ..put });
         }
         let index = node.child_index(row.key);
-        let mut put = self.put_below(pager, &mut node.children[index], level - 1, row)?;
+        let mut put = self.put_below(pager, &mut node.children[index], level - 1, row, look)?;
         if let Some((separator, right)) = put.split.take()
             && let Some((key, node)) = put_child(pager, node, index, &separator, right)?
         {
@@ -90,10 +96,11 @@ impl Edit {
 fn put_in_leaf(
     pager: &Pager,
     leaf: &mut Node,
-    row: Row<'_>,
+    row: NewRow<'_>,
+    place: std::result::Result<usize, usize>,
 ) -> Result<(Put, Option<(KeyBuf, Node)>)> {
     let mut put = Put { split: None, old_overflow: None, replaced: false };
-    let index = match leaf.keys.search(row.key) {
+    let index = match place {
         Ok(index) => {
             put.replaced = true;
             let (range, overflow) = leaf.keys.value_range(index);

@@ -14,6 +14,7 @@ use crate::pager::Slot;
 
 pub(crate) use cursor::{LeafAhead, LeafBehind, leaf_at_or_after, leaf_before};
 pub(crate) use edit::{Edit, Stamp};
+pub(crate) use insert::{Look, NewRow};
 pub(crate) use search::{Found, lower_bound};
 pub(crate) use verify::{Broken, Verifier, Verify};
 
