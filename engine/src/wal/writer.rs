@@ -83,6 +83,8 @@ struct State {
     appended_bytes: u64,
     /// In the order in which they fell asleep, which is nearly that of their frames.
     sleepers: VecDeque<Sleeper>,
+    /// How many wait to grow the file.
+    growers: u32,
 }
 
 /// A thread that sleeps until its frame is where it should be, or until it is to lead.
@@ -134,6 +136,7 @@ impl Wal {
             syncs: 0,
             appended_bytes: 0,
             sleepers: VecDeque::new(),
+            growers: 0,
         };
         Self {
             file,
@@ -291,7 +294,9 @@ impl Wal {
     /// sync need not touch file metadata.
     fn grow<'a>(&'a self, mut state: MutexGuard<'a, State>) -> Result<()> {
         if state.leader {
-            drop(wait(&self.turn, state));
+            state.growers += 1;
+            state = wait(&self.turn, state);
+            state.growers -= 1;
             return Ok(());
         }
         state.leader = true;
@@ -416,6 +421,7 @@ impl Wal {
             !done
         });
         let next = state.sleepers.pop_front();
+        let growers = state.growers > 0;
         drop(state);
         if let Some(next) = next {
             next.bell.ring();
@@ -423,7 +429,9 @@ impl Wal {
         for bell in awake {
             bell.ring();
         }
-        self.turn.notify_all();
+        if growers {
+            self.turn.notify_all();
+        }
     }
 
     /// Marks the whole log as retired, after a clean header is durable, and gives back what a
