@@ -190,7 +190,7 @@ impl Core {
         };
         let mut space = lock(&self.pager.space);
         for (frame, node) in replaced {
-            if let Some(disk) = node.disk.get() {
+            if let Some(disk) = node.get() {
                 probe::hit(Probe::ReplacedWhileCheckpointing);
                 space.add_freed(frame, vec![Extent::one(disk.page)]);
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::format::free_list::Extent;
 use crate::ids::{FrameNo, PageNo};
-use crate::pager::{Node, Pager, Slot};
+use crate::pager::{DiskState, Node, Pager, Slot};
 use crate::sync::lock;
 
 /// Which transaction changes the tree.
@@ -26,7 +26,7 @@ pub(crate) struct Edit {
     pub(crate) freed: Vec<Extent>,
     /// Nodes that the new trees do not reach any more and that were not on disk when that was
     /// decided: a checkpoint may write them yet.
-    pub(crate) replaced: Vec<Arc<Node>>,
+    pub(crate) replaced: Vec<Arc<DiskState>>,
 }
 
 impl Edit {
@@ -61,22 +61,22 @@ impl Edit {
             return node;
         }
         let fresh = Arc::new(node.copy());
-        self.let_go(pager, node);
+        self.let_go(pager, &node);
         fresh
     }
 
     /// The new trees do not reach this node any more.
-    pub(super) fn let_go(&mut self, pager: &Pager, node: Arc<Node>) {
+    pub(super) fn let_go(&mut self, pager: &Pager, node: &Node) {
         match node.disk.get() {
             Some(disk) => self.free(pager, Extent::one(disk.page)),
-            None => self.replaced.push(node),
+            None => self.replaced.push(Arc::clone(&node.disk)),
         }
     }
 
     /// The new trees do not reach what this slot points to any more.
     pub(super) fn discard(&mut self, pager: &Pager, mut slot: Slot) {
         match slot.take_node() {
-            Some(node) => self.let_go(pager, node),
+            Some(node) => self.let_go(pager, &node),
             None => {
                 if let Some(disk) = slot.disk() {
                     self.free(pager, Extent::one(disk.page));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::format::free_list::Extent;
 use crate::ids::FrameNo;
-use crate::pager::{Node, WriteOut};
+use crate::pager::{DiskState, WriteOut};
 use crate::sync::{Mutex, lock};
 use crate::timeline::Root;
 
@@ -24,7 +24,7 @@ pub(crate) struct Job {
 pub(crate) struct Shared {
     pub(crate) active: Option<FrameNo>,
     /// Nodes that commits after its snapshot replaced before they were on disk.
-    pub(crate) replaced: Vec<(FrameNo, Arc<Node>)>,
+    pub(crate) replaced: Vec<(FrameNo, Arc<DiskState>)>,
     pub(crate) fold_due: bool,
     pub(crate) durable: FrameNo,
     pub(crate) begun_at_bytes: u64,
@@ -77,12 +77,12 @@ impl Checkpoints {
     /// A commit replaced these nodes, which were not on disk: those that the running checkpoint
     /// writes all the same become free with it. Returns the pages of those that are on disk by
     /// now.
-    pub(crate) fn note_replaced(&self, frame: FrameNo, nodes: Vec<Arc<Node>>) -> Vec<Extent> {
+    pub(crate) fn note_replaced(&self, frame: FrameNo, nodes: Vec<Arc<DiskState>>) -> Vec<Extent> {
         let mut shared = lock(&self.shared);
         let active = shared.active.is_some();
         let mut freed = Vec::new();
         for node in nodes {
-            match node.disk.get() {
+            match node.get() {
                 Some(disk) => freed.push(Extent::one(disk.page)),
                 None if active => shared.replaced.push((frame, node)),
                 None => {}

@@ -86,6 +86,10 @@ impl Lifecycle<u64, CachedLeaf> for Evictions {
 
 type LeafCache = Cache<u64, CachedLeaf, LeafWeight, PageHash, Evictions>;
 
+/// Pages by which one operation, or the end of a transaction, may go over the share of changed
+/// nodes before anybody looks.
+const OVERSHOOT_PAGES: u64 = 16;
+
 /// A branch: borrowed from its slot, or held for this call alone where the budget is used up.
 pub(crate) enum Held<'a> {
     Borrowed(&'a Node),
@@ -161,7 +165,7 @@ impl Pager {
             leaves,
             evicting: evictions.begun,
             resident: Arc::default(),
-            resident_limit: cache_bytes / 2,
+            resident_limit: leaf_bytes - OVERSHOOT_PAGES.saturating_mul(page).min(leaf_bytes / 8),
             shed_due: AtomicBool::new(false),
             lookups: AtomicU64::new(0),
         }

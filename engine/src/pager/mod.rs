@@ -12,7 +12,7 @@ mod write_out;
 
 pub(crate) use cache::Pager;
 pub(crate) use children::Children;
-pub(crate) use node::Node;
+pub(crate) use node::{DiskState, Node};
 pub(crate) use root_pages::{read_free_list, write_root_pages};
 pub(crate) use slot::Slot;
 pub(crate) use space::{Owner, Space};

@@ -124,8 +124,7 @@ impl<'a> Replayer<'a> {
         changes.finish(self.pager, &row)?;
         let mut freed = changes.edit.freed;
         let replaced = changes.edit.replaced.iter();
-        freed
-            .extend(replaced.filter_map(|node| node.disk.get()).map(|disk| Extent::one(disk.page)));
+        freed.extend(replaced.filter_map(|node| node.get()).map(|disk| Extent::one(disk.page)));
         lock(&self.pager.space).commit(frame.header.number, freed);
         self.root = Root { place, ..changes.root };
         self.commits += 1;
