@@ -151,7 +151,9 @@ mod tests {
                 prop_assert_eq!(children.len(), model.len());
                 let full = |chunk: &Arc<[Slot]>| chunk.len() == CHUNK;
                 prop_assert!(children.chunks.iter().rev().skip(1).all(full));
-                prop_assert!(children.iter_from(index.min(model.len())).count() <= model.len());
+                let from = index.min(model.len());
+                let tail: Vec<u64> = children.iter_from(from).map(|slot| slot.max_seq).collect();
+                prop_assert_eq!(tail, &model[from..]);
             }
         }
     }

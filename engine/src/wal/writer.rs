@@ -71,8 +71,6 @@ struct State {
     pending_frames: usize,
     pending_bytes: usize,
     unsynced_bytes: usize,
-    written: FrameNo,
-    durable: FrameNo,
     leader: bool,
     failed: Option<String>,
     /// Parts of a transaction that was given up are in the log: an abort frame goes first.
@@ -101,7 +99,8 @@ pub(crate) struct Wal {
     file: Arc<dyn File>,
     config: WalConfig,
     state: Mutex<State>,
-    /// What `State::written` and `State::durable` are, for looking at without the lock.
+    /// The last frame handed to the system, and the last one on stable storage: changed under the
+    /// lock, looked at without it.
     written: AtomicU64,
     durable: AtomicU64,
     /// For those who would grow the file.
@@ -126,8 +125,6 @@ impl Wal {
             pending_frames: 0,
             pending_bytes: 0,
             unsynced_bytes: 0,
-            written: last.0,
-            durable: last.0,
             leader: false,
             failed: None,
             abort_owed: false,
@@ -255,7 +252,7 @@ impl Wal {
             file: self.config.file,
             incarnation: state.stamp.incarnation,
             generation: state.stamp.generation,
-            durable: state.durable,
+            durable: self.reached(true),
             seq: new.seq,
             time: new.time,
             previous_crc: state.last_crc,
@@ -346,15 +343,20 @@ impl Wal {
         Ok(())
     }
 
+    /// The last frame on stable storage, or handed to the system.
+    fn reached(&self, sync: bool) -> FrameNo {
+        let frames = if sync { &self.durable } else { &self.written };
+        FrameNo(frames.load(Ordering::Acquire))
+    }
+
     fn drive(&self, frame: FrameNo, sync: bool) -> std::result::Result<FrameNo, String> {
-        let reached = if sync { &self.durable } else { &self.written };
         loop {
-            let frames = FrameNo(reached.load(Ordering::Acquire));
-            if frames >= frame {
-                return Ok(frames);
+            let reached = self.reached(sync);
+            if reached >= frame {
+                return Ok(reached);
             }
             let mut state = lock(&self.state);
-            if FrameNo(reached.load(Ordering::Acquire)) >= frame {
+            if self.reached(sync) >= frame {
                 continue;
             }
             if let Some(cause) = &state.failed {
@@ -390,10 +392,8 @@ impl Wal {
         state.appended_bytes += runs.iter().map(|run| run.bytes.len() as u64).sum::<u64>();
         match done {
             Ok(()) => {
-                state.written = state.written.max(last);
-                self.written.store(state.written.0, Ordering::Release);
+                self.written.store(last.0, Ordering::Release);
                 if sync {
-                    state.durable = last;
                     self.durable.store(last.0, Ordering::Release);
                     state.unsynced_bytes = 0;
                     state.syncs += 1;
@@ -411,10 +411,9 @@ impl Wal {
     /// frames are where they should be.
     fn end_turn(&self, mut state: MutexGuard<'_, State>) {
         let mut awake = Vec::new();
-        let (written, durable, failed) = (state.written, state.durable, state.failed.is_some());
+        let failed = state.failed.is_some();
         state.sleepers.retain(|sleeper| {
-            let reached = if sleeper.sync { durable } else { written };
-            let done = failed || reached >= sleeper.frame;
+            let done = failed || self.reached(sleeper.sync) >= sleeper.frame;
             if done {
                 awake.push(Arc::clone(&sleeper.bell));
             }

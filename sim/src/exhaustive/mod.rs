@@ -159,7 +159,22 @@ pub fn run_script(
     let points = points(plan)?;
     let images = Images::new(plan, effort.nested, counts);
     let halt = Halt { stop, deadline: effort.deadline };
-    let order = spread(points.len());
+    try_each(points.len(), effort, halt, counts, watches, |index, watch| {
+        Counts::add(&counts.points);
+        images.crash_at(&points[index], index as u64, watch, halt)
+    })
+}
+
+/// Tries the places below `count` on several threads, until one fails or it is time to halt.
+fn try_each(
+    count: usize,
+    effort: Effort,
+    halt: Halt<'_>,
+    counts: &Counts,
+    watches: &[Watch],
+    attempt: impl Fn(usize, &Watch) -> Result<(), Box<Found>> + Sync,
+) -> Result<(), Box<Found>> {
+    let order = spread(count);
     let next = AtomicUsize::new(0);
     let found = Mutex::new(None);
     std::thread::scope(|scope| {
@@ -169,9 +184,7 @@ pub fn run_script(
                     if halt.now() {
                         break;
                     }
-                    let point = &points[index];
-                    Counts::add(&counts.points);
-                    if let Err(broken) = images.crash_at(point, index as u64, watch, halt) {
+                    if let Err(broken) = attempt(index, watch) {
                         halt.found();
                         if let Ok(mut found) = found.lock() {
                             found.get_or_insert(broken);

@@ -1,9 +1,8 @@
 //! Every byte of a small database flipped in turn: the right answer, or an error that says where.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use super::{Counts, Effort, Found, Halt, Watch, spread};
+use super::{Counts, Effort, Found, Halt, Watch, try_each};
 use crate::op::{Damage, Op, Plan};
 use crate::oracle::{Failure, Stop};
 use crate::runner::{Patient, World, caught, panic_failure};
@@ -29,35 +28,12 @@ pub fn rot(
     let Some(patient) = world.files_at_rest() else { return Ok(()) };
     let places = places(&patient);
     let halt = Halt { stop, deadline: effort.deadline };
-    let order = spread(places.len());
-    let next = AtomicUsize::new(0);
-    let found = Mutex::new(None);
-    std::thread::scope(|scope| {
-        for watch in watches.iter().take(effort.threads) {
-            scope.spawn(|| {
-                while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if halt.now() {
-                        break;
-                    }
-                    let mut plan = plan.clone();
-                    plan.ops.push(Op::Damage(places[index]));
-                    watch.start(|| plan.clone());
-                    if let Err(failure) = flip(&patient, places[index], counts) {
-                        halt.found();
-                        if let Ok(mut found) = found.lock() {
-                            found.get_or_insert(Box::new(Found { plan, failure }));
-                        }
-                    }
-                }
-                watch.rest();
-                counts.take_probes();
-            });
-        }
-    });
-    match found.into_inner() {
-        Ok(Some(broken)) => Err(broken),
-        _ => Ok(()),
-    }
+    try_each(places.len(), effort, halt, counts, watches, |index, watch| {
+        let mut plan = plan.clone();
+        plan.ops.push(Op::Damage(places[index]));
+        watch.start(|| plan.clone());
+        flip(&patient, places[index], counts).map_err(|failure| Box::new(Found { plan, failure }))
+    })
 }
 
 /// A flip for each byte, another bit for each.
