@@ -42,7 +42,7 @@ impl Coord {
         Self::from_wide(i64::from(q), i64::from(r))
     }
 
-    fn from_wide(q: i64, r: i64) -> Result<Self> {
+    pub(super) fn from_wide(q: i64, r: i64) -> Result<Self> {
         // Each part is checked before the sum, so that the sum cannot overflow.
         match (component(q), component(r)) {
             (Some(narrow_q), Some(narrow_r)) if component(q + r).is_some() => {

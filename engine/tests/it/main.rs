@@ -16,6 +16,7 @@ mod free_list;
 #[cfg(feature = "sim")]
 mod fuzz_corpus;
 mod gate;
+mod geometry;
 #[cfg(feature = "sim")]
 mod golden;
 mod group_commit;
