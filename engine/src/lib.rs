@@ -49,11 +49,15 @@ pub use hexxladb_vfs as vfs;
 pub use history::{History, Record, RecordId, Version};
 pub use lattice::{Coord, PackedCoord};
 pub use options::{Durability, Options};
-pub use record::{Cell, Provenance, Validity};
+pub use record::{
+    Cell, Edge, Facet, FacetId, Provenance, ResolutionStatus, Seam, SeamType, Validity,
+    derivation_hash,
+};
 pub use stats::{FamilyStats, RecoveryReport, Stats};
-pub use time::Timestamp;
+pub use time::{Timestamp, Week};
 pub use timeline::Commit;
 pub use tx::{Cells, PendingCommit, RawScan, ReadTx, Snapshot, WriteTx};
+pub use ulid::Ulid;
 
 /// The bytes that the history hash takes for a cell's value.
 ///

@@ -1,7 +1,11 @@
-//! Points in time: signed nanoseconds since 1970-01-01 UTC.
+//! Points in time, signed nanoseconds since 1970-01-01 UTC, and the weeks that they lie in.
+
+mod week;
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use week::Week;
 
 const NANOS_PER_SEC: u64 = 1_000_000_000;
 

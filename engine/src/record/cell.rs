@@ -28,6 +28,21 @@ pub struct Validity {
     pub valid_to: Option<Timestamp>,
 }
 
+impl Validity {
+    /// Whether it holds at `time`.
+    ///
+    /// ```
+    /// use hexxladb::{Timestamp, Validity};
+    /// let [from, to] = [10, 20].map(Timestamp::from_secs);
+    /// let validity = Validity { valid_from: Some(from), valid_to: Some(to) };
+    /// assert!(validity.contains(from) && !validity.contains(to));
+    /// assert!(Validity::default().contains(to), "open at both ends");
+    /// ```
+    pub fn contains(&self, time: Timestamp) -> bool {
+        self.valid_from.is_none_or(|from| from <= time) && self.valid_to.is_none_or(|to| time < to)
+    }
+}
+
 /// A record at a coordinate.
 ///
 /// ```
@@ -96,5 +111,10 @@ impl Cell {
     pub fn with_validity(mut self, validity: Validity) -> Self {
         self.validity = validity;
         self
+    }
+
+    /// Whether it is true at `time`, by its validity.
+    pub fn is_valid_at(&self, time: Timestamp) -> bool {
+        self.validity.contains(time)
     }
 }

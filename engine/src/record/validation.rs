@@ -19,7 +19,7 @@ pub(super) fn check_cell(cell: &Cell) -> Result<()> {
 }
 
 /// Refuses a text that does not fit the key of its index.
-fn check_text(what: &'static str, text: &str) -> Result<()> {
+pub(super) fn check_text(what: &'static str, text: &str) -> Result<()> {
     if fits_key(text) {
         Ok(())
     } else {
