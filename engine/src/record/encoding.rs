@@ -21,6 +21,8 @@ pub(super) const LAYOUT: u8 = 1;
 
 /// Bytes of a field of kind [`Kind::Eight`].
 pub(super) const EIGHT_FIELD_BYTES: usize = 1 + 8;
+/// Bytes of a field of kind [`Kind::One`].
+pub(super) const ONE_FIELD_BYTES: usize = 1 + 1;
 /// Bytes of a field of kind [`Kind::Short`] beside its text.
 pub(super) const SHORT_OVERHEAD_BYTES: usize = 1 + 1;
 /// Bytes of a field of kind [`Kind::Long`] beside its text.
@@ -43,10 +45,6 @@ pub(super) enum Kind {
     /// A length of four bytes, and as many bytes.
     Long = 2,
     /// One byte.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "no field of a cell needs it; readers know it")
-    )]
     One = 3,
 }
 
@@ -56,11 +54,41 @@ pub(super) const fn header(kind: Kind, number: u8) -> u8 {
     (kind as u8) << KIND_SHIFT | number
 }
 
+/// The field numbers of `headers`, one bit each.
+pub(super) const fn numbers(headers: &[u8]) -> u32 {
+    match headers {
+        [header, rest @ ..] => 1 << (*header & NUMBER_MASK) | numbers(rest),
+        [] => 0,
+    }
+}
+
+/// Appends a record to `out`: the layout byte, and the fields that `put_fields` writes in at most
+/// `max_bytes`. If that fails, `out` is left as it was.
+pub(super) fn put_record(
+    out: &mut Vec<u8>,
+    max_bytes: usize,
+    put_fields: impl FnOnce(&mut Vec<u8>) -> Result<()>,
+) -> Result<()> {
+    let start = out.len();
+    out.reserve(1 + max_bytes);
+    out.push(LAYOUT);
+    let result = put_fields(out);
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
 /// Appends a field of eight bytes.
 pub(super) fn put_eight(out: &mut Vec<u8>, header: u8, payload: [u8; 8]) {
     let mut field = [header; EIGHT_FIELD_BYTES];
     field[1..].copy_from_slice(&payload);
     out.extend_from_slice(&field);
+}
+
+/// Appends a field of one byte.
+pub(super) fn put_one(out: &mut Vec<u8>, header: u8, payload: u8) {
+    out.extend_from_slice(&[header, payload]);
 }
 
 /// Appends a field of up to 255 bytes; `what` names it in the error for more.
@@ -92,6 +120,44 @@ pub(super) fn put_long(out: &mut Vec<u8>, header: u8, payload: &[u8]) -> Result<
     Ok(())
 }
 
+/// What a family says about its fields: sets of [`numbers`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Schema {
+    /// All that the family knows.
+    pub(super) known: u32,
+    /// Those without a default: a record without one of them is damaged.
+    pub(super) required: u32,
+    /// Those that may stand more than once.
+    pub(super) repeating: u32,
+}
+
+/// Hands the fields of `record` to `take`, which says whether it knows the field's header.
+#[inline]
+pub(super) fn read_record<'a>(
+    record: &'a [u8],
+    schema: Schema,
+    mut take: impl FnMut(&Field<'a>) -> std::result::Result<bool, DecodeError>,
+) -> std::result::Result<(), DecodeError> {
+    let mut fields = Fields::new(record)?;
+    let mut missing = schema.required;
+    while let Some(field) = fields.next()? {
+        let bit = 1 << field.number();
+        if field.repeats && schema.known & !schema.repeating & bit != 0 {
+            return Err(field.damaged("stands twice"));
+        }
+        if !take(&field)? {
+            field.pass_over(schema.known & bit != 0)?;
+        }
+        missing &= !bit;
+    }
+    if missing == 0 {
+        Ok(())
+    } else {
+        let number = missing.trailing_zeros();
+        Err(DecodeError::damaged(format!("record field {number} is missing")))
+    }
+}
+
 /// A field as it stands in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Field<'a> {
@@ -111,6 +177,14 @@ impl<'a> Field<'a> {
         self.payload.try_into().map_err(|_| self.damaged("is not eight bytes long"))
     }
 
+    /// The payload of a field of kind [`Kind::One`].
+    pub(super) fn one(&self) -> std::result::Result<u8, DecodeError> {
+        match self.payload {
+            [byte] => Ok(*byte),
+            _ => Err(self.damaged("is not one byte long")),
+        }
+    }
+
     /// The payload as text.
     pub(super) fn text(&self) -> std::result::Result<&'a str, DecodeError> {
         std::str::from_utf8(self.payload).map_err(|_| self.damaged("is not UTF-8"))
@@ -118,7 +192,7 @@ impl<'a> Field<'a> {
 
     /// What to do with a field whose header the family does not list: nothing, or refuse it.
     /// `known` says whether the family lists its number.
-    pub(super) fn pass_over(&self, known: bool) -> std::result::Result<(), DecodeError> {
+    fn pass_over(&self, known: bool) -> std::result::Result<(), DecodeError> {
         if known {
             Err(self.damaged("has the wrong kind"))
         } else if self.header & SKIPPABLE_BIT == 0 {
@@ -215,7 +289,7 @@ mod tests {
     #[test]
     fn each_kind_is_passed_over_by_its_length() {
         let mut record = vec![LAYOUT];
-        record.extend([header(Kind::One, 1), 7]);
+        put_one(&mut record, header(Kind::One, 1), 7);
         put_eight(&mut record, header(Kind::Eight, 2), *b"eight by");
         put_short(&mut record, header(Kind::Short, 3) | SKIPPABLE_BIT, b"short", "text").unwrap();
         put_long(&mut record, header(Kind::Long, 3), b"long").unwrap();

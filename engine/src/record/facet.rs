@@ -134,8 +134,8 @@ mod tests {
         let hash = derivation_hash("abc");
         let (start, end) = hash.split_at(16);
         let number = |half: &[u8]| u128::from_be_bytes(half.try_into().unwrap());
-        assert_eq!(number(start), 0xba7816bf_8f01cfea_414140de_5dae2223);
-        assert_eq!(number(end), 0xb00361a3_96177a9c_b410ff61_f20015ad);
+        assert_eq!(number(start), 0xba78_16bf_8f01_cfea_4141_40de_5dae_2223);
+        assert_eq!(number(end), 0xb003_61a3_9617_7a9c_b410_ff61_f200_15ad);
         let cell = Cell::new("abc").with_source("not hashed");
         assert_eq!(Facet::of(&cell, "x").derivation_hash, derivation_hash("abc"));
     }

@@ -1,21 +1,70 @@
 //! The rules that records obey, the same on the way in and on the way back.
 
-use super::cell::{Cell, Validity};
+use super::cell::{Cell, Provenance, Validity};
+use super::edge::Edge;
+use super::seam::{Seam, SeamType};
 use crate::error::{Error, Result};
 use crate::keys::{MAX_TEXT_BYTES, escaped_len};
 
 /// Refuses a cell that breaks a rule of its family.
 pub(super) fn check_cell(cell: &Cell) -> Result<()> {
-    let refuse = |what: String| Error::InvalidRecord { family: "cell", what };
-    let confidence = cell.provenance.confidence;
-    if !is_confidence(confidence) {
-        return Err(refuse(format!("confidence is {confidence}; it must be 0 to 1")));
-    }
-    if !is_ordered(cell.validity) {
-        return Err(refuse("valid_from must be before valid_to".to_owned()));
-    }
-    check_text("source_id", &cell.provenance.source_id)?;
+    check_provenance("cell", &cell.provenance)?;
+    check_validity("cell", cell.validity)?;
     cell.tags.iter().try_for_each(|tag| check_text("tag", tag))
+}
+
+/// Refuses an edge that breaks a rule of its family.
+pub(super) fn check_edge(edge: &Edge) -> Result<()> {
+    check_finite("edge", "weight", edge.weight)?;
+    check_provenance("edge", &edge.provenance)
+}
+
+/// Refuses a seam that breaks a rule of its family.
+pub(super) fn check_seam(seam: &Seam) -> Result<()> {
+    if seam.cell_a == seam.cell_b {
+        return Err(refuse("seam", format!("both cells are {}; they must differ", seam.cell_a)));
+    }
+    check_seam_type(&seam.seam_type)?;
+    check_finite("seam", "confidence_delta", seam.confidence_delta)?;
+    check_provenance("seam", &seam.provenance)?;
+    check_validity("seam", seam.validity)
+}
+
+fn check_seam_type(seam_type: &SeamType) -> Result<()> {
+    let SeamType::Other(name) = seam_type else { return Ok(()) };
+    check_text("seam_type", name)?;
+    if name.parse().is_ok_and(|parsed: SeamType| parsed == *seam_type) {
+        return Ok(());
+    }
+    Err(refuse("seam", format!("another type must not be called {name:?}")))
+}
+
+fn check_provenance(family: &'static str, provenance: &Provenance) -> Result<()> {
+    let confidence = provenance.confidence;
+    if !is_confidence(confidence) {
+        return Err(refuse(family, format!("confidence is {confidence}; it must be 0 to 1")));
+    }
+    check_text("source_id", &provenance.source_id)
+}
+
+fn check_validity(family: &'static str, validity: Validity) -> Result<()> {
+    if is_ordered(validity) {
+        Ok(())
+    } else {
+        Err(refuse(family, "valid_from must be before valid_to".to_owned()))
+    }
+}
+
+fn check_finite(family: &'static str, what: &str, value: f64) -> Result<()> {
+    if value.is_finite() {
+        Ok(())
+    } else {
+        Err(refuse(family, format!("{what} is {value}; it must be finite")))
+    }
+}
+
+fn refuse(family: &'static str, what: String) -> Error {
+    Error::InvalidRecord { family, what }
 }
 
 /// Refuses a text that does not fit the key of its index.
@@ -40,7 +89,7 @@ pub(super) fn is_ordered(validity: Validity) -> bool {
     }
 }
 
-/// Whether a tag or source fits the key of its index.
+/// Whether a tag, source or type fits the key of its index.
 pub(super) fn fits_key(text: &str) -> bool {
     // The first test spares counting zeros in nearly every text.
     text.len() <= MAX_TEXT_BYTES / 2 || escaped_len(text.as_bytes()) <= MAX_TEXT_BYTES
