@@ -118,3 +118,25 @@ impl Cell {
         self.validity.contains(time)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn validity_begins_with_its_first_instant_and_ends_before_its_last() {
+        let times: Vec<Timestamp> =
+            [i64::MIN, 9, 10, 11, 19, 20, i64::MAX].map(Timestamp::from_nanos).to_vec();
+        let held = |from: Option<i64>, to: Option<i64>| {
+            let [valid_from, valid_to] = [from, to].map(|end| end.map(Timestamp::from_nanos));
+            let cell = Cell::new("x").with_validity(Validity { valid_from, valid_to });
+            let held = times.iter().map(|time| cell.is_valid_at(*time));
+            held.map(|holds| if holds { 'x' } else { '.' }).collect::<String>()
+        };
+        assert_eq!(held(None, None), "xxxxxxx");
+        assert_eq!(held(Some(10), None), "..xxxxx");
+        assert_eq!(held(None, Some(20)), "xxxxx..");
+        assert_eq!(held(Some(10), Some(20)), "..xxx..");
+        assert_eq!(held(Some(20), Some(10)), ".......");
+    }
+}
