@@ -179,7 +179,7 @@ fn show_file_history(db: &Db, out: &mut dyn Write) -> Result<(), Failure> {
             Some(Record::Cell(cell)) => text::size(Kept::of(cell).map_or(0, |kept| kept.bytes)),
             _ => "deleted".to_owned(),
         };
-        let (seq, when) = (version.seq, time::show(version.time));
+        let (seq, when) = (version.seq, time::show_known(version.time));
         lines.push(format!("commit {seq} ({}, {when}): {what}", id.unwrap_or_default()));
     }
     writeln!(out, "   {path}, the cell at {coord}: {}", text::counted(versions, "version"))?;

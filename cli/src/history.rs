@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use hexxladb::{Cell, Coord, Record};
+use hexxladb::{Cell, Coord, Record, Timestamp};
 use serde::Serialize;
 
 use crate::cell_json::{CellLine, print_line};
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 struct Line {
     seq: u64,
     time: String,
-    time_nanos: i64,
+    time_nanos: Option<i64>,
     cell: Option<CellLine>,
 }
 
@@ -45,9 +45,9 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
             Some(Record::Cell(cell)) => Some(cell),
             _ => None,
         };
-        let time = time::show(version.time);
+        let time = time::show_known(version.time);
         if args.json {
-            let time_nanos = version.time.as_nanos();
+            let time_nanos = version.time.map(Timestamp::as_nanos);
             let cell = cell.map(|cell| CellLine::new(coord, cell));
             print_line(out, &Line { seq: version.seq, time, time_nanos, cell })?;
         } else {

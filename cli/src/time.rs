@@ -58,6 +58,11 @@ pub(crate) fn show(time: Timestamp) -> String {
     }
 }
 
+/// The time of a commit, where pruning has left it in the timeline.
+pub(crate) fn show_known(time: Option<Timestamp>) -> String {
+    time.map_or_else(|| "(pruned)".to_owned(), show)
+}
+
 /// Seconds since 1970 in UTC; git knows seconds that no calendar reaches.
 pub(crate) fn show_seconds(seconds: i64) -> String {
     match jiff::Timestamp::from_second(seconds) {

@@ -4,11 +4,11 @@
 //! A row is one tag byte and, for a put, the value. Rows that would take more than a quarter of a
 //! leaf lie in overflow pages.
 
-use crate::btree::{Edit, Look, NewRow, Stamp};
+use crate::btree::{Edit, Look, NewRow, Removed, Stamp};
 use crate::error::Result;
 use crate::format::overflow::OverflowRef;
 use crate::format::slotted::{ENTRY_OVERHEAD, Slotted};
-use crate::ids::PageNo;
+use crate::ids::{FrameNo, PageNo};
 use crate::keys::{self, KeyBuf};
 use crate::pager::Pager;
 use crate::probe::{self, Probe};
@@ -73,13 +73,21 @@ pub(crate) struct Changes {
 
 impl Changes {
     /// Changes on top of `root`, for the commit after it.
-    pub(crate) fn new(root: Root, change: crate::ids::FrameNo, mvcc: bool) -> Self {
+    pub(crate) fn new(root: Root, change: FrameNo, mvcc: bool) -> Self {
         let stamp = Stamp { seq: root.seq + 1, change };
         Self { root, edit: Edit::new(stamp), mvcc }
     }
 
-    /// Puts the row of a record; `key` is the physical one.
+    /// Changes on top of `root` that take no sequence and make nothing newer.
+    pub(crate) fn maintenance(root: Root, change: FrameNo, mvcc: bool) -> Self {
+        Self { root, edit: Edit::new(Stamp { seq: 0, change }), mvcc }
+    }
+
+    /// Puts the row of a record or an index; `key` is the physical one.
     pub(crate) fn put_row(&mut self, pager: &Pager, key: &[u8], row: Row<'_>) -> Result<()> {
+        if self.root.count_mut(key[0]).is_none() {
+            return self.put_physical(pager, false, key, row, &mut |_, _| {});
+        }
         let tombstone = row.first().and_then(|part| part.first()) == Some(&TOMBSTONE);
         let (mvcc, (logical, seq)) = (self.mvcc, self.split(key));
         let mut before = Before::Elsewhere;
@@ -107,13 +115,10 @@ impl Changes {
         Ok(())
     }
 
-    /// Removes the row of a record (format v1).
+    /// Removes the row of a record (format v1), or of an index.
     pub(crate) fn delete_row(&mut self, pager: &Pager, key: &[u8]) -> Result<bool> {
-        let Some(removed) = self.edit.delete(pager, &mut self.root.records, key)? else {
+        if self.delete_physical(pager, false, key)?.is_none() {
             return Ok(false);
-        };
-        if let Some(reference) = removed.overflow {
-            self.free_overflow(pager, &reference)?;
         }
         if let Some(count) = self.root.count_mut(key[0]) {
             count.logical = count.logical.saturating_sub(1);
@@ -123,14 +128,56 @@ impl Changes {
         Ok(true)
     }
 
+    /// Removes a version that no snapshot sees: one that a newer one supersedes, or a tombstone
+    /// with nothing older below it.
+    pub(crate) fn remove_version(&mut self, pager: &Pager, key: &[u8]) -> Result<()> {
+        let Some(removed) = self.delete_physical(pager, false, key)? else { return Ok(()) };
+        if self.root.count_mut(key[0]).is_none() {
+            return Ok(());
+        }
+        let (logical, _) = self.split(key);
+        let was_last = removed.first_byte == Some(TOMBSTONE)
+            && newest_at(&self.source(pager), logical, u64::MAX)?.is_none();
+        if was_last {
+            probe::hit(Probe::LastVersionPruned);
+        }
+        if let Some(count) = self.root.count_mut(key[0]) {
+            count.rows = count.rows.saturating_sub(1);
+            count.logical = count.logical.saturating_sub(u64::from(was_last));
+        }
+        Ok(())
+    }
+
+    /// Puts a row of the timeline or a snapshot tag.
+    pub(crate) fn put_meta(&mut self, pager: &Pager, key: &[u8], value: &[u8]) -> Result<()> {
+        self.put_physical(pager, true, key, &[&[PLAIN], value], &mut |_, _| {})
+    }
+
+    /// Removes a row of the timeline or a snapshot tag.
+    pub(crate) fn remove_meta(&mut self, pager: &Pager, key: &[u8]) -> Result<bool> {
+        Ok(self.delete_physical(pager, true, key)?.is_some())
+    }
+
+    fn delete_physical(
+        &mut self,
+        pager: &Pager,
+        meta: bool,
+        key: &[u8],
+    ) -> Result<Option<Removed>> {
+        let tree = if meta { &mut self.root.meta } else { &mut self.root.records };
+        let removed = self.edit.delete(pager, tree, key)?;
+        if let Some(reference) = removed.as_ref().and_then(|removed| removed.overflow.as_ref()) {
+            self.free_overflow(pager, reference)?;
+        }
+        Ok(removed)
+    }
+
     /// Closes the commit: its timeline rows, and the state's place in history.
     pub(crate) fn finish(&mut self, pager: &Pager, row: &MetaRow) -> Result<()> {
         let seq = self.root.seq + 1;
         let value = row.encode();
-        let by_seq = keys::commit_key(seq);
-        self.put_physical(pager, true, &by_seq, &[&[PLAIN], &value], &mut |_, _| {})?;
-        let by_time = keys::commit_time_key(row.time, seq);
-        self.put_physical(pager, true, &by_time, &[&[PLAIN]], &mut |_, _| {})?;
+        self.put_meta(pager, &keys::commit_key(seq), &value)?;
+        self.put_meta(pager, &keys::commit_time_key(row.time, seq), &[])?;
         self.root.seq = seq;
         self.root.time = row.time.as_nanos();
         self.root.hash = row.hash;

@@ -1,6 +1,8 @@
 //! Checking a whole database: every page, the order of every tree, free space, and the counters.
 //! All findings are reported, not the first alone.
 
+mod versions;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
@@ -17,6 +19,7 @@ use crate::keys;
 use crate::pager::{Node, Pager};
 use crate::sync::lock;
 use crate::timeline::{MetaRow, Root, is_tombstone, read_value};
+use versions::Version;
 
 /// What kind of damage a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +46,10 @@ pub enum FindingKind {
     Counter,
     /// The timeline misses a commit or is out of order.
     Timeline,
+    /// An index and the records disagree at some snapshot.
+    Index,
+    /// A version that pruning should have removed.
+    Unpruned,
 }
 
 /// Something that is wrong with the database.
@@ -119,9 +126,11 @@ struct Walk<'a> {
 #[derive(Default)]
 struct Recount {
     rows: u64,
-    /// Rows, logical and visible records of raw and cells.
-    families: [(u64, u64, u64); 2],
+    /// Rows, records and visible records of each record family.
+    families: [(u64, u64, u64); keys::RECORD_FAMILIES.len()],
     last_logical: Vec<u8>,
+    /// Sequence of the row before, which is the next newer version if it is of the same record.
+    last_seq: u64,
     commits: Vec<(u64, MetaRow)>,
     commit_times: u64,
 }
@@ -181,8 +190,7 @@ impl<'a> Walk<'a> {
     }
 
     fn check_counters(&mut self) {
-        let kept = [self.root.raw, self.root.cells];
-        for (count, found) in kept.into_iter().zip(self.seen.families) {
+        for (count, found) in self.root.families.into_iter().zip(self.seen.families) {
             if (count.rows, count.logical, count.visible) != found {
                 let what = format!(
                     "family {:#04x} counts {:?} rows, records and visible records, {found:?} found",
@@ -194,25 +202,24 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Every commit from the floor to head is there, and of those below, which pruning takes away
+    /// oldest first, the newest.
     fn check_timeline(&mut self) {
         let commits = std::mem::take(&mut self.seen.commits);
         let first = self.root.floor.max(1);
-        let expected = (self.root.seq + 1).saturating_sub(first);
         let in_order = commits
             .windows(2)
             .all(|pair| pair[0].0 + 1 == pair[1].0 && pair[0].1.time <= pair[1].1.time);
-        let ends = commits
-            .last()
-            .is_none_or(|(seq, row)| *seq == self.root.seq && row.hash == self.root.hash);
-        if !in_order
-            || !ends
-            || commits.len() as u64 != expected
-            || self.seen.commit_times != expected
-        {
+        let begins = commits.first().is_none_or(|(seq, _)| *seq <= first);
+        let ends = match commits.last() {
+            Some((seq, row)) => *seq == self.root.seq && row.hash == self.root.hash,
+            None => self.root.seq < first,
+        };
+        let times = self.seen.commit_times;
+        if !in_order || !begins || !ends || commits.len() as u64 != times {
             let what = format!(
-                "{} commits and {} times in the timeline, {expected} expected, in order and up to {}",
+                "{} commits and {times} times in the timeline, expected in order from {first} to {}",
                 commits.len(),
-                self.seen.commit_times,
                 self.root.seq
             );
             self.add(PageNo::NONE, FindingKind::Timeline, what);
@@ -285,19 +292,29 @@ impl<'a> Walk<'a> {
         key: &[u8],
     ) -> Result<(), String> {
         let mvcc = self.core.limits.mvcc;
-        let logical = if mvcc { keys::split_seq(key).ok_or("no sequence")?.0 } else { key };
-        let family = usize::from(key[0] != self.root.raw.family);
+        let (logical, seq) =
+            if mvcc { keys::split_seq(key).ok_or("no sequence")? } else { (key, 0) };
         let tombstone = is_tombstone(pager, leaf, index).map_err(|error| error.to_string())?;
         let first = self.seen.last_logical != logical;
-        let counts = &mut self.seen.families[family];
-        counts.0 += 1;
-        counts.1 += u64::from(first);
-        counts.2 += u64::from(first && !tombstone);
+        let families = keys::RECORD_FAMILIES;
+        if let Some(at) = families.iter().position(|family| *family as u8 == key[0]) {
+            let counts = &mut self.seen.families[at];
+            counts.0 += 1;
+            counts.1 += u64::from(first);
+            counts.2 += u64::from(first && !tombstone);
+        }
+        let superseded_by = (!first).then_some(self.seen.last_seq);
+        self.seen.last_seq = seq;
         if first {
             self.seen.last_logical = logical.to_vec();
         }
-        if !tombstone && let Err(error) = read_value(pager, leaf, index) {
-            self.note_error(error, FindingKind::Value);
+        let value = if tombstone { Ok(None) } else { read_value(pager, leaf, index).map(Some) };
+        match value {
+            Ok(value) => {
+                let row = Version { logical, seq, value, superseded_by };
+                self.check_version(leaf, &row);
+            }
+            Err(error) => self.note_error(error, FindingKind::Value),
         }
         Ok(())
     }

@@ -40,6 +40,9 @@ impl Commits {
         let root = self.core.group.load();
         let source = self.core.source(&root);
         commit_at(&source, seq)?.ok_or_else(|| {
+            if seq < root.floor {
+                return Error::SnapshotPruned { seq, oldest: root.floor };
+            }
             Error::corrupt(&self.core.path, 0, format!("commit {seq} is missing from the timeline"))
         })
     }

@@ -1,5 +1,8 @@
 //! The handle of an open database.
 
+mod prune;
+mod tags;
+
 use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,17 +13,19 @@ use crate::cancel::PutCells;
 use crate::check::{self, CheckReport};
 use crate::commits::Commits;
 use crate::core::Core;
+use crate::diff::SnapshotDiff;
 use crate::dump::Dump;
 use crate::error::{Error, Result};
-use crate::history::{History, RecordId};
+use crate::history::History;
+use crate::keys::{Family, RECORD_FAMILIES};
 use crate::lattice::Coord;
 use crate::options::Options;
-use crate::record::Cell;
+use crate::record::{Cell, RecordId};
 use crate::recovery;
 use crate::stats::{FamilyStats, RecoveryReport, Stats};
 use crate::sync::lock;
 use crate::time::Timestamp;
-use crate::timeline::{Root, seq_at_time};
+use crate::timeline::{Root, Ticket, seq_at_time};
 use crate::tx::{ReadTx, Snapshot, WriteTx};
 use crate::wal::Wal;
 
@@ -206,6 +211,32 @@ impl Db {
         History::new(Arc::clone(&self.core), &record.into())
     }
 
+    /// What differs between the snapshots of two commits, of all families, net of everything
+    /// between: from `a` to `b`, so that `a` above `b` gives the inverse. Lazy. The cost follows
+    /// what changed since the older one, not the size of the database. Both snapshots are kept
+    /// from being pruned until the iterator is dropped.
+    ///
+    /// ```
+    /// # use hexxladb::{Cell, ChangeKind, Coord, Db, Error, Options};
+    /// # let db = Db::open("diff", Options::in_memory())?;
+    /// db.update(|tx| tx.put_cell(Coord::new(0, 0)?, &Cell::new("on")))?;
+    /// db.update(|tx| tx.put_cell(Coord::new(0, 0)?, &Cell::new("off")))?;
+    /// for change in db.snapshot_diff(1, 2)? {
+    ///     let change = change?;
+    ///     assert_eq!(change.kind(), ChangeKind::Modified);
+    ///     println!("{} was {:?} and is {:?}", change.id, change.old, change.new);
+    /// }
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Db::view_at`].
+    pub fn snapshot_diff(&self, a: u64, b: u64) -> Result<SnapshotDiff> {
+        self.require_mvcc("snapshot_diff")?;
+        let (from, to) = (self.begin_owned(Some(a))?, self.begin_owned(Some(b))?);
+        Ok(SnapshotDiff::new(Arc::clone(&self.core), from, to))
+    }
+
     /// Writes a large collection in transactions of bounded size, with progress and
     /// cancellation; returns how many cells were written.
     ///
@@ -265,18 +296,25 @@ impl Db {
     /// Statistics; the cost does not depend on the database's size.
     ///
     /// # Errors
-    /// [`Error::MvccRequired`] in format v1, [`Error::DatabaseClosed`].
+    /// [`Error::MvccRequired`] in format v1, [`Error::DatabaseClosed`], I/O errors and damage.
     pub fn stats_mvcc(&self) -> Result<Stats> {
         self.require_mvcc("stats_mvcc")?;
         self.core.check_open()?;
         let root = self.core.group.load();
-        let families = vec![family_stats("raw", &root.raw), family_stats("cell", &root.cells)];
+        let source = self.core.source(&root);
+        let families: Vec<_> =
+            RECORD_FAMILIES.into_iter().map(|family| family_stats(&root, family)).collect();
+        let cells = root.count(Family::Cell);
+        let retention = self.core.options.retention;
+        let suggested_prune_before_seq = crate::prune::suggested(&self.core, &source, retention)?;
+        let floor_held_by = crate::prune::lowest_hold(&self.core, &source)?;
+        let commits_per_hour = crate::prune::commits_per_hour(&source)?;
         let space = lock(&self.core.pager.space);
         let wal = self.core.wal.get();
         Ok(Stats {
             commit_seq: root.seq,
-            logical_cell_count: root.cells.logical,
-            visible_cell_count: root.cells.visible,
+            logical_cell_count: cells.logical,
+            visible_cell_count: cells.visible,
             versioned_row_count: families.iter().map(|family| family.rows).sum(),
             oldest_readable_seq: root.floor,
             families,
@@ -284,6 +322,11 @@ impl Db {
             file_pages: space.end(),
             free_pages: space.free_pages(),
             freed_pages: space.freed_pages(),
+            reclaimable_pages: space.free_pages() + space.freed_pages(),
+            retention,
+            suggested_prune_before_seq,
+            floor_held_by,
+            commits_per_hour,
             wal_bytes: wal.map_or(0, Wal::used_bytes),
             cache_bytes_used: self.core.pager.used_bytes(),
             page_reads: self.core.pager.page_reads(),
@@ -364,11 +407,7 @@ impl Db {
     }
 
     fn begin_read(&self, seq: Option<u64>) -> Result<ReadTx> {
-        let root = self.core.group.load();
-        let seq = wanted_seq(&root, seq)?;
-        let ticket = self.core.registry.begin(seq);
-        let pinned = (!self.core.limits.mvcc).then(|| Arc::clone(&root));
-        let tx = ReadTx::new(&self.core, seq, pinned, ticket);
+        let tx = self.register(seq, |seq| self.core.registry.begin(seq))?;
         // Closing looks at the registry after it has closed the door.
         self.core.check_open()?;
         Ok(tx)
@@ -376,11 +415,27 @@ impl Db {
 
     fn begin_owned(&self, seq: Option<u64>) -> Result<Snapshot> {
         self.core.check_open()?;
-        let root = self.core.group.load_full();
-        let seq = wanted_seq(&root, seq)?;
-        let ticket = self.core.registry.begin_owned(seq);
-        let pinned = (!self.core.limits.mvcc).then_some(root);
-        Ok(Snapshot::new(ReadTx::new(&self.core, seq, pinned, ticket)))
+        let tx = self.register(seq, |seq| self.core.registry.begin_owned(seq))?;
+        Ok(Snapshot::new(tx))
+    }
+
+    /// Enters a snapshot into the registry, from where on pruning spares it.
+    fn register(&self, seq: Option<u64>, enter: impl Fn(u64) -> Ticket) -> Result<ReadTx> {
+        loop {
+            let root = self.core.group.load();
+            let read_seq = wanted_seq(&root, seq)?;
+            let ticket = enter(read_seq);
+            let pinned = (!self.core.limits.mvcc).then(|| Arc::clone(&root));
+            let tx = ReadTx::new(&self.core, read_seq, pinned, ticket);
+            // The floor may have risen in between; who raises it looks at the registry after.
+            let floor = self.core.floor();
+            if read_seq == 0 || read_seq >= floor {
+                return Ok(tx);
+            }
+            if seq.is_some() {
+                return Err(Error::SnapshotPruned { seq: read_seq, oldest: floor });
+            }
+        }
     }
 }
 
@@ -396,6 +451,7 @@ fn wanted_seq(root: &Root, seq: Option<u64>) -> Result<u64> {
     }
 }
 
-fn family_stats(family: &'static str, count: &crate::format::catalog::FamilyCount) -> FamilyStats {
+fn family_stats(root: &Root, family: Family) -> FamilyStats {
+    let (count, family) = (root.count(family), family.name());
     FamilyStats { family, visible: count.visible, logical: count.logical, rows: count.rows }
 }

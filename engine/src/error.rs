@@ -3,6 +3,10 @@
 
 use std::path::PathBuf;
 
+use ulid::Ulid;
+
+use crate::ids::Coord;
+
 /// Result of a database call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -173,6 +177,67 @@ pub enum Error {
         family: &'static str,
         /// The rule.
         what: String,
+    },
+
+    /// There is no cell at the coordinate.
+    #[error("there is no cell at {coord}; put one first")]
+    CellNotFound {
+        /// The coordinate.
+        coord: Coord,
+    },
+
+    /// A facet was derived from another content than the cell has.
+    #[error(
+        "the facet was derived from another content than the cell at {coord} has; derive it anew"
+    )]
+    FacetDerivationMismatch {
+        /// The cell's coordinate.
+        coord: Coord,
+        /// SHA-256 of the cell's content.
+        expected: [u8; 32],
+        /// The facet's derivation hash.
+        found: [u8; 32],
+    },
+
+    /// There is no seam of this id.
+    #[error("there is no seam {id}; look at seams_of or find_seams")]
+    SeamNotFound {
+        /// The id.
+        id: Ulid,
+    },
+
+    /// An existing seam joins other cells.
+    #[error("seam {id} joins other cells, which cannot change; put a seam with a new id")]
+    SeamEndpointsFixed {
+        /// The id.
+        id: Ulid,
+    },
+
+    /// The supersession would close a circle.
+    #[error(
+        "{older} supersedes {newer} already, directly or through others; mark the one that holds now"
+    )]
+    SupersessionCycle {
+        /// The cell that was to take the other's place.
+        newer: Coord,
+        /// The other.
+        older: Coord,
+    },
+
+    /// A snapshot tag of this name is at another sequence.
+    #[error("snapshot tag {name:?} is at commit {seq}; delete it first, or choose another name")]
+    SnapshotTagExists {
+        /// The name.
+        name: String,
+        /// Where it is.
+        seq: u64,
+    },
+
+    /// There is no snapshot tag of this name.
+    #[error("there is no snapshot tag {name:?}; snapshot_tags lists those that are")]
+    SnapshotTagNotFound {
+        /// The name.
+        name: String,
     },
 
     /// `update` or `begin_write` inside a write transaction on the same thread.

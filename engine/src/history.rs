@@ -5,40 +5,16 @@ use std::sync::Arc;
 use crate::bytes::Bytes;
 use crate::core::Core;
 use crate::error::Result;
-use crate::keys::{self, KeyBuf};
-use crate::lattice::Coord;
-use crate::record::Cell;
+use crate::keys::{self, Family, KeyBuf, LogicalKey};
+use crate::limits::TreeLimits;
+use crate::pager::Pager;
+use crate::record::{
+    Cell, Edge, EdgeId, Facet, FacetId, RecordId, Seam, decode_cell, decode_edge, decode_facet,
+    decode_seam,
+};
 use crate::time::Timestamp;
-use crate::timeline::{Source, commit_at, newest_at};
-use crate::tx::cell_from;
-
-/// The name of a record.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RecordId {
-    /// The cell at a coordinate.
-    Cell(Coord),
-    /// A key of the raw keyspace.
-    Raw(Vec<u8>),
-}
-
-impl From<Coord> for RecordId {
-    fn from(coord: Coord) -> Self {
-        Self::Cell(coord)
-    }
-}
-
-impl From<Vec<u8>> for RecordId {
-    fn from(key: Vec<u8>) -> Self {
-        Self::Raw(key)
-    }
-}
-
-impl From<&[u8]> for RecordId {
-    fn from(key: &[u8]) -> Self {
-        Self::Raw(key.to_vec())
-    }
-}
+use crate::timeline::{commit_at, newest_at};
+use crate::tx::{damaged, decoded};
 
 /// The content of a record.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +24,48 @@ pub enum Record {
     Cell(Cell),
     /// A value of the raw keyspace.
     Raw(Bytes),
+    /// A facet.
+    Facet(Facet),
+    /// An edge.
+    Edge(Edge),
+    /// A seam.
+    Seam(Seam),
+}
+
+/// The logical key of a record.
+pub(crate) fn key_of(id: &RecordId, limits: &TreeLimits) -> Result<KeyBuf> {
+    Ok(match id {
+        RecordId::Cell(coord) => keys::cell_key(*coord),
+        RecordId::Raw(key) => keys::raw_key(key, limits.max_raw_key_bytes)?,
+        RecordId::Facet(coord, id) => keys::facet_key(*coord, id.get()),
+        RecordId::Edge(edge) => keys::edge_key(edge.from, edge.to, &edge.relation),
+        RecordId::Seam(id) => keys::seam_key(*id),
+    })
+}
+
+/// What a logical key of a record names.
+pub(crate) fn id_of(pager: &Pager, logical: &[u8]) -> Result<RecordId> {
+    Ok(match decoded(pager, keys::decode_logical(logical))? {
+        LogicalKey::Raw(key) => RecordId::Raw(key),
+        LogicalKey::Cell(coord) => RecordId::Cell(coord),
+        LogicalKey::Facet(coord, id) => RecordId::Facet(coord, FacetId::new(id)?),
+        LogicalKey::Edge(from, to, relation) => RecordId::Edge(EdgeId { from, to, relation }),
+        LogicalKey::Seam(id) => RecordId::Seam(id),
+        _ => return Err(damaged(pager, "a row of an index among the records")),
+    })
+}
+
+/// The content of the record of a logical key.
+pub(crate) fn record_of(pager: &Pager, logical: &[u8], bytes: Bytes) -> Result<Record> {
+    let family = logical.first().copied().unwrap_or_default();
+    Ok(match decoded(pager, Family::from_byte(family))? {
+        Family::Raw => Record::Raw(bytes),
+        Family::Cell => Record::Cell(decoded(pager, decode_cell(&bytes))?),
+        Family::Facet => Record::Facet(decoded(pager, decode_facet(&bytes))?),
+        Family::Edge => Record::Edge(decoded(pager, decode_edge(&bytes))?),
+        Family::Seam => Record::Seam(decoded(pager, decode_seam(&bytes))?),
+        _ => return Err(damaged(pager, "a row of an index among the records")),
+    })
 }
 
 /// One version of a record.
@@ -56,8 +74,8 @@ pub enum Record {
 pub struct Version {
     /// The commit that wrote it.
     pub seq: u64,
-    /// That commit's time.
-    pub time: Timestamp,
+    /// That commit's time; `None` where pruning has removed it from the timeline.
+    pub time: Option<Timestamp>,
     /// The record; `None` where the commit deleted it.
     pub record: Option<Record>,
 }
@@ -66,19 +84,15 @@ pub struct Version {
 pub struct History {
     core: Arc<Core>,
     logical: KeyBuf,
-    is_cell: bool,
     /// Versions above this sequence were yielded already.
     below: Option<u64>,
 }
 
 impl History {
     pub(crate) fn new(core: Arc<Core>, record: &RecordId) -> Result<Self> {
-        let (logical, is_cell) = match record {
-            RecordId::Cell(coord) => (keys::cell_key(*coord), true),
-            RecordId::Raw(key) => (keys::raw_key(key, core.limits.max_raw_key_bytes)?, false),
-        };
+        let logical = key_of(record, &core.limits)?;
         let head = core.group.load().seq;
-        Ok(Self { core, logical, is_cell, below: Some(head) })
+        Ok(Self { core, logical, below: Some(head) })
     }
 
     fn read(&self, seq: u64) -> Result<Option<Version>> {
@@ -86,18 +100,11 @@ impl History {
         let root = self.core.group.load();
         let source = self.core.source(&root);
         let Some(row) = newest_at(&source, &self.logical, seq)? else { return Ok(None) };
-        let time = commit_at(&source, row.seq)?.map_or(Timestamp::MIN, |commit| commit.time);
+        let time = commit_at(&source, row.seq)?.map(|commit| commit.time);
         let value = source.value(&row)?;
-        let record = value.map(|bytes| self.record(&source, bytes)).transpose()?;
+        let record =
+            value.map(|bytes| record_of(source.pager, &self.logical, bytes)).transpose()?;
         Ok(Some(Version { seq: row.seq, time, record }))
-    }
-
-    fn record(&self, source: &Source<'_>, bytes: Bytes) -> Result<Record> {
-        Ok(if self.is_cell {
-            Record::Cell(cell_from(source.pager, &bytes)?)
-        } else {
-            Record::Raw(bytes)
-        })
     }
 }
 

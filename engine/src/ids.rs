@@ -1,4 +1,4 @@
-//! Numbers with a meaning: page and frame numbers, identities.
+//! Numbers with a meaning: page and frame numbers, identities, coordinates.
 
 use std::fmt;
 
@@ -58,3 +58,64 @@ pub(crate) type Checksum = [u8; 16];
 
 /// Largest magnitude of each of the coordinates q, r and s = −q − r.
 pub(crate) const MAX_COMPONENT: i32 = (1 << 18) - 1;
+
+/// An axial coordinate; |q|, |r| and |q + r| are at most [`MAX_COMPONENT`].
+///
+/// Displayed as `(q,r)`, and read back from that or from `q,r`. It has no order of its own; sort
+/// by [`PackedCoord`](crate::PackedCoord) for the order of keys.
+///
+/// ```
+/// use hexxladb::Coord;
+/// let coord = Coord::new(3, -1)?;
+/// assert_eq!(coord.s(), -2);
+/// assert_eq!(coord.to_string(), "(3,-1)");
+/// assert_eq!("3,-1".parse::<Coord>()?, coord);
+/// # Ok::<(), hexxladb::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "crate::lattice::Axial", into = "crate::lattice::Axial")
+)]
+pub struct Coord {
+    q: i32,
+    r: i32,
+}
+
+impl Coord {
+    /// For callers that have checked the range.
+    pub(crate) const fn from_checked(q: i32, r: i32) -> Self {
+        debug_assert!(q.unsigned_abs() <= MAX_COMPONENT.unsigned_abs());
+        debug_assert!(r.unsigned_abs() <= MAX_COMPONENT.unsigned_abs());
+        debug_assert!((q + r).unsigned_abs() <= MAX_COMPONENT.unsigned_abs());
+        Self { q, r }
+    }
+
+    /// The q axis.
+    pub const fn q(self) -> i32 {
+        self.q
+    }
+
+    /// The r axis.
+    pub const fn r(self) -> i32 {
+        self.r
+    }
+
+    /// The third axis, −q − r.
+    pub const fn s(self) -> i32 {
+        -self.q - self.r
+    }
+}
+
+impl fmt::Display for Coord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({},{})", self.q, self.r)
+    }
+}
+
+impl fmt::Debug for Coord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

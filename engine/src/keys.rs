@@ -11,39 +11,60 @@
 //! | meta | `10` | kind byte, then by kind; never a sequence |
 //! | raw | `20` | application key, escaped ([`escape`]) |
 //! | cell | `30` | packed coordinate, 16 bytes |
-//! | reserved: facet, edge, seam | `40`, `50`, `60` | |
-//! | reserved: cells by tag, source, validity week | `80`, `84`, `88` | |
-//! | reserved: edges by target | `90` | |
-//! | reserved: seams by cell, source, validity week | `a0`, `a4`, `a8` | |
+//! | facet | `40` | packed coordinate, facet id 1 byte |
+//! | edge | `50` | packed coordinates of from and to, relation type, escaped |
+//! | seam | `60` | ULID, 16 bytes |
+//! | cells by tag | `80` | tag, escaped, packed coordinate |
+//! | cells by source | `84` | source, escaped, packed coordinate |
+//! | cells by validity week | `88` | week, 4 bytes, packed coordinate |
+//! | edges by target | `90` | packed coordinates of to and from, relation type, escaped |
+//! | seams by cell | `a0` | packed coordinate, ULID |
+//! | seams by source | `a4` | source, escaped, ULID |
+//! | seams by validity week | `a8` | week, 4 bytes, ULID |
 //! | never a family | `ff` | |
 //!
 //! | meta kind | byte | after it |
 //! | --- | --- | --- |
 //! | commit | `10` | sequence, 8 bytes big-endian |
 //! | commit-time | `20` | nanoseconds with the sign bit flipped, then sequence, 8 bytes big-endian each |
-//! | reserved: snapshot tag, changelog consumer, prune floor | `30`, `40`, `50` | |
+//! | snapshot tag | `30` | name, escaped |
+//! | reserved: changelog consumer | `40` | |
 
 mod decode_error;
 mod escape;
+mod indexes;
 mod logical;
+mod records;
 #[cfg(test)]
 mod tests;
 
-use std::ops::{Bound, RangeBounds};
+use std::ops::Bound;
 
 use smallvec::SmallVec;
 
 pub(crate) use decode_error::DecodeError;
 pub(crate) use escape::escaped_len;
+pub(crate) use indexes::{
+    cell_by_source_key, cell_by_source_prefix, cell_by_source_range, cell_by_tag_key,
+    cell_by_tag_prefix, cell_by_tag_range, cell_by_week_key, cell_by_week_range,
+    edge_by_target_key, edges_to_range, seam_by_cell_key, seam_by_source_key,
+    seam_by_source_prefix, seam_by_source_range, seam_by_week_key, seam_by_week_range,
+    seams_of_range,
+};
 #[cfg(test)]
-pub(crate) use logical::{LogicalKey, PhysicalKey, decode_logical};
+pub(crate) use logical::PhysicalKey;
 pub(crate) use logical::{
-    cell_coord, decode_physical, plain_raw_end, plain_raw_start, raw_app_key,
+    LogicalKey, cell_coord, cuts_record, decode_logical, decode_physical, plain_raw_end,
+    plain_raw_start, raw_app_key,
+};
+pub(crate) use records::{
+    cell_key, cell_range, edge_key, edge_range, edges_from_range, facet_key, facet_range,
+    facets_of_range, raw_key, raw_prefix_range, raw_range, seam_key, seam_range,
 };
 
-use crate::error::{Error, Result};
-use crate::lattice::{Coord, PackedCoord};
 use crate::time::Timestamp;
+
+type Result<T> = std::result::Result<T, DecodeError>;
 
 /// A key while it is built. Most keys fit without an allocation.
 pub(crate) type KeyBuf = SmallVec<[u8; 64]>;
@@ -64,16 +85,59 @@ pub(crate) enum Family {
     Meta = 0x10,
     Raw = 0x20,
     Cell = 0x30,
+    Facet = 0x40,
+    Edge = 0x50,
+    Seam = 0x60,
+    CellByTag = 0x80,
+    CellBySource = 0x84,
+    CellByWeek = 0x88,
+    EdgeByTarget = 0x90,
+    SeamByCell = 0xA0,
+    SeamBySource = 0xA4,
+    SeamByWeek = 0xA8,
 }
 
+/// Families whose rows are counted: the records themselves, in the order of their keys.
+pub(crate) const RECORD_FAMILIES: [Family; 5] =
+    [Family::Raw, Family::Cell, Family::Facet, Family::Edge, Family::Seam];
+
 impl Family {
-    fn from_byte(byte: u8) -> std::result::Result<Self, DecodeError> {
+    pub(crate) fn from_byte(byte: u8) -> Result<Self> {
         match byte {
             0x10 => Ok(Self::Meta),
             0x20 => Ok(Self::Raw),
             0x30 => Ok(Self::Cell),
+            0x40 => Ok(Self::Facet),
+            0x50 => Ok(Self::Edge),
+            0x60 => Ok(Self::Seam),
+            0x80 => Ok(Self::CellByTag),
+            0x84 => Ok(Self::CellBySource),
+            0x88 => Ok(Self::CellByWeek),
+            0x90 => Ok(Self::EdgeByTarget),
+            0xA0 => Ok(Self::SeamByCell),
+            0xA4 => Ok(Self::SeamBySource),
+            0xA8 => Ok(Self::SeamByWeek),
             0x00 | 0xFF => Err(DecodeError::damaged(format!("{byte:#04x} is never a family"))),
             _ => Err(DecodeError::newer(format!("key family {byte:#04x}"))),
+        }
+    }
+
+    /// The family's name, as statistics show it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Raw => "raw",
+            Self::Cell => "cell",
+            Self::Facet => "facet",
+            Self::Edge => "edge",
+            Self::Seam => "seam",
+            Self::CellByTag => "cell-by-tag",
+            Self::CellBySource => "cell-by-source",
+            Self::CellByWeek => "cell-by-week",
+            Self::EdgeByTarget => "edge-by-target",
+            Self::SeamByCell => "seam-by-cell",
+            Self::SeamBySource => "seam-by-source",
+            Self::SeamByWeek => "seam-by-week",
         }
     }
 
@@ -91,13 +155,15 @@ impl Family {
 enum MetaKind {
     Commit = 0x10,
     CommitTime = 0x20,
+    Tag = 0x30,
 }
 
 impl MetaKind {
-    fn from_byte(byte: u8) -> std::result::Result<Self, DecodeError> {
+    fn from_byte(byte: u8) -> Result<Self> {
         match byte {
             0x10 => Ok(Self::Commit),
             0x20 => Ok(Self::CommitTime),
+            0x30 => Ok(Self::Tag),
             0x00 | 0xFF => Err(DecodeError::damaged(format!("{byte:#04x} is never a meta kind"))),
             _ => Err(DecodeError::newer(format!("meta kind {byte:#04x}"))),
         }
@@ -132,48 +198,6 @@ impl KeyRange {
     }
 }
 
-/// The logical key of a cell.
-pub(crate) fn cell_key(coord: Coord) -> KeyBuf {
-    packed_key(PackedCoord::from(coord))
-}
-
-fn packed_key(packed: PackedCoord) -> KeyBuf {
-    let mut key = KeyBuf::new();
-    key.push(Family::Cell as u8);
-    key.extend_from_slice(packed.as_bytes());
-    key
-}
-
-/// The logical key of an application key of at most `max_key_bytes` escaped bytes; in the tree it
-/// takes up to [`RAW_KEY_OVERHEAD_BYTES`] more.
-pub(crate) fn raw_key(app_key: &[u8], max_key_bytes: usize) -> Result<KeyBuf> {
-    let len = escaped_len(app_key);
-    if len > max_key_bytes {
-        return Err(Error::KeyTooLarge { what: "raw key", len, max: max_key_bytes });
-    }
-    Ok(ended(raw_start(app_key, len)))
-}
-
-/// The logical key of an application key of any length, as the end of a range may have it.
-fn raw_bound(app_key: &[u8]) -> KeyBuf {
-    ended(raw_start(app_key, escaped_len(app_key)))
-}
-
-#[inline]
-fn ended(mut key: KeyBuf) -> KeyBuf {
-    key.extend_from_slice(&escape::TERMINATOR);
-    key
-}
-
-/// What all raw keys that begin with `prefix` begin with.
-#[inline]
-fn raw_start(prefix: &[u8], escaped_len: usize) -> KeyBuf {
-    let mut key = KeyBuf::with_capacity(escaped_len + RAW_KEY_OVERHEAD_BYTES);
-    key.push(Family::Raw as u8);
-    escape::push_escaped(&mut key, prefix, escaped_len);
-    key
-}
-
 /// The timeline row of a commit.
 pub(crate) fn commit_key(seq: u64) -> KeyBuf {
     let mut key = meta_key(MetaKind::Commit);
@@ -187,6 +211,24 @@ pub(crate) fn commit_time_key(time: Timestamp, seq: u64) -> KeyBuf {
     key.extend_from_slice(&ordered_from_time(time).to_be_bytes());
     key.extend_from_slice(&seq.to_be_bytes());
     key
+}
+
+/// The row of a snapshot tag.
+pub(crate) fn tag_key(name: &str) -> KeyBuf {
+    let mut key = meta_key(MetaKind::Tag);
+    escape::push_text(&mut key, name.as_bytes());
+    key
+}
+
+/// Every row of a snapshot tag, by name.
+pub(crate) fn tag_range() -> KeyRange {
+    KeyRange::starting_with(meta_key(MetaKind::Tag))
+}
+
+/// Every row of a record, of all families, without their indexes.
+pub(crate) fn all_records_range() -> KeyRange {
+    let (first, last) = (Family::Raw.range(), Family::Seam.range());
+    KeyRange { start: first.start, end: last.end }
 }
 
 /// Every `__meta/commit` row, by sequence.
@@ -237,23 +279,6 @@ pub(crate) fn successor(mut key: KeyBuf) -> KeyBuf {
         }
     }
     key
-}
-
-/// Every raw key that begins with `prefix`.
-pub(crate) fn raw_prefix_range(prefix: &[u8]) -> KeyRange {
-    KeyRange::starting_with(raw_start(prefix, escaped_len(prefix)))
-}
-
-/// Every raw key in `range`, with all its versions.
-pub(crate) fn raw_range<K: AsRef<[u8]>>(range: &impl RangeBounds<K>) -> KeyRange {
-    let bound = |key: &K| raw_bound(key.as_ref());
-    logical_range(Family::Raw, range.start_bound().map(bound), range.end_bound().map(bound))
-}
-
-/// Every cell in `range`, with all its versions.
-pub(crate) fn cell_range(range: &impl RangeBounds<PackedCoord>) -> KeyRange {
-    let bound = |packed: &PackedCoord| packed_key(*packed);
-    logical_range(Family::Cell, range.start_bound().map(bound), range.end_bound().map(bound))
 }
 
 /// From bounds on logical keys to a range that takes in the versions of each key in them.

@@ -12,6 +12,7 @@ mod commits;
 mod core;
 mod create;
 mod db;
+mod diff;
 mod dump;
 mod error;
 mod format;
@@ -20,19 +21,24 @@ mod format;
 pub mod fuzzing;
 mod history;
 mod ids;
+mod index;
 mod keys;
 pub mod lattice;
 mod limits;
+mod maintenance;
 mod options;
 mod pager;
 #[cfg(feature = "sim")]
 pub mod probe;
 #[cfg(not(feature = "sim"))]
 mod probe;
+mod prune;
 mod record;
 mod recovery;
+mod scheduler;
 mod stats;
 mod sync;
+mod tags;
 mod time;
 mod timeline;
 mod tx;
@@ -43,20 +49,27 @@ pub use cancel::{CancelToken, Progress, PutCells};
 pub use check::{CheckReport, Finding, FindingKind};
 pub use commits::Commits;
 pub use db::Db;
+pub use diff::{ChangeKind, RecordChange, SnapshotDiff};
 pub use dump::{Dump, DumpRow};
 pub use error::{Error, Result};
 pub use hexxladb_vfs as vfs;
-pub use history::{History, Record, RecordId, Version};
+pub use history::{History, Record, Version};
 pub use lattice::{Coord, PackedCoord};
-pub use options::{Durability, Options};
+pub use options::{Durability, Options, Retention};
+pub use prune::{PruneBefore, PrunePlan, PruneProfile, Pruned};
 pub use record::{
-    Cell, Edge, Facet, FacetId, Provenance, ResolutionStatus, Seam, SeamType, Validity,
-    derivation_hash,
+    Cell, Edge, EdgeId, Facet, FacetId, Provenance, RecordId, ResolutionStatus, Seam, SeamType,
+    Validity, derivation_hash,
 };
-pub use stats::{FamilyStats, RecoveryReport, Stats};
+pub use scheduler::PruneScheduler;
+pub use stats::{FamilyStats, FloorHold, FloorHolder, RecoveryReport, Stats};
+pub use tags::SnapshotTag;
 pub use time::{Timestamp, Week};
 pub use timeline::Commit;
-pub use tx::{Cells, PendingCommit, RawScan, ReadTx, Snapshot, WriteTx};
+pub use tx::{
+    Cells, CellsBy, CoordsBy, Edges, EdgesTo, Facets, FindSeams, IndexKey, PendingCommit, RawScan,
+    ReadTx, RingFilter, RingWalk, SeamFilter, Seams, SeamsBy, Snapshot, WriteTx,
+};
 pub use ulid::Ulid;
 
 /// The bytes that the history hash takes for a cell's value.

@@ -1,6 +1,6 @@
 //! Limits that follow from the page size and the format, and the bounds of the lattice.
 
-use crate::keys::RAW_KEY_OVERHEAD_BYTES;
+use crate::keys::{RAW_KEY_OVERHEAD_BYTES, SEQ_BYTES};
 
 /// Limits that follow from the page size and the format.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,11 @@ impl TreeLimits {
         let quarter = page_size / 4 - RAW_KEY_OVERHEAD_BYTES;
         let max_raw_key_bytes = if page_size == 4096 { 900 } else { quarter.min(1024) };
         Self { mvcc, max_value_bytes, max_raw_key_bytes }
+    }
+
+    /// Most bytes of a logical key.
+    pub(crate) fn max_logical_bytes(&self) -> usize {
+        self.max_key_bytes() - SEQ_BYTES
     }
 
     /// Most bytes of a key in the tree.

@@ -1,6 +1,18 @@
 //! How a database is opened: plain data with documented bounds.
 
+mod hooks;
+mod retention;
+
+use std::sync::Arc;
+
+use ulid::Ulid;
+
 use crate::error::{Error, Result};
+use crate::lattice::Coord;
+use crate::record::{Cell, Seam};
+
+pub(crate) use hooks::Hooks;
+pub use retention::Retention;
 
 /// When a commit counts as done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +48,8 @@ pub struct Options {
     pub(crate) read_only: bool,
     pub(crate) in_memory: bool,
     pub(crate) small_limits: bool,
+    pub(crate) retention: Option<Retention>,
+    pub(crate) hooks: Hooks,
 }
 
 impl Default for Options {
@@ -65,6 +79,8 @@ impl Options {
             read_only: false,
             in_memory: false,
             small_limits: false,
+            retention: None,
+            hooks: Hooks::default(),
         }
     }
 
@@ -115,6 +131,54 @@ impl Options {
     #[must_use]
     pub fn checkpoint_wal_bytes(mut self, bytes: u64) -> Self {
         self.checkpoint_wal_bytes = bytes;
+        self
+    }
+
+    /// What to keep of the past: none by default, and then nothing is suggested for pruning. Not
+    /// persisted. Nothing is pruned by itself: see
+    /// [`Db::prune_cell_versions_by_profile`](crate::Db::prune_cell_versions_by_profile).
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = Some(retention);
+        self
+    }
+
+    /// Looks at every cell before it is put; an `Err` refuses it with
+    /// [`Error::InvalidRecord`](crate::Error::InvalidRecord) and leaves the transaction usable.
+    /// Not persisted. It runs on the writer's thread and must not write.
+    ///
+    /// ```
+    /// use hexxladb::{Cell, Coord, Db, Error, Options};
+    /// let options = Options::in_memory().cell_validator(|_, cell| {
+    ///     if cell.raw_content.is_empty() { Err("a cell says something".into()) } else { Ok(()) }
+    /// });
+    /// let db = Db::open("validated", options)?;
+    /// let refused = db.update(|tx| tx.put_cell(Coord::new(0, 0)?, &Cell::new("")));
+    /// assert!(matches!(refused, Err(Error::InvalidRecord { .. })));
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn cell_validator(
+        mut self,
+        validator: impl Fn(Coord, &Cell) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.cell_validator = Some(Arc::new(validator));
+        self
+    }
+
+    /// Hears of every cell that was put, inside of its transaction, which may yet come to
+    /// nothing. Not persisted. It runs on the writer's thread and must not write.
+    #[must_use]
+    pub fn after_put_cell(mut self, hook: impl Fn(Coord, &Cell) + Send + Sync + 'static) -> Self {
+        self.hooks.after_put_cell = Some(Arc::new(hook));
+        self
+    }
+
+    /// Hears of every seam that was put, inside of its transaction, which may yet come to
+    /// nothing. Not persisted. It runs on the writer's thread and must not write.
+    #[must_use]
+    pub fn after_put_seam(mut self, hook: impl Fn(Ulid, &Seam) + Send + Sync + 'static) -> Self {
+        self.hooks.after_put_seam = Some(Arc::new(hook));
         self
     }
 

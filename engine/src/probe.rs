@@ -52,6 +52,11 @@ probes! {
     RecoveredFrames = "frames replayed",
     CleanOpen = "clean open",
     LazyInUse = "first write after a clean open",
+    FloorRaised = "prune floor raised",
+    PruneHeld = "prune floor held",
+    PruneSlice = "slice of rows pruned",
+    PrunePassDone = "pass of pruning through",
+    LastVersionPruned = "last version of a record pruned",
     UnfinishedCreate = "unfinished creation begun anew",
 }
 

@@ -1,5 +1,9 @@
 //! What the database tells of itself: counters, and what the last open found.
 
+use std::fmt;
+
+use crate::options::Retention;
+
 /// Counters of one record family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -15,8 +19,39 @@ pub struct FamilyStats {
     pub rows: u64,
 }
 
-/// Statistics; kept as the database changes, so that asking costs the same at any size.
+/// What keeps the prune floor from rising above a sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct FloorHold {
+    /// The floor may rise up to here.
+    pub seq: u64,
+    /// What keeps it.
+    pub by: FloorHolder,
+}
+
+/// What can keep the prune floor from rising.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum FloorHolder {
+    /// A snapshot tag of this name: delete it to let go.
+    Tag(String),
+    /// A snapshot or read transaction of this process: drop it to let go.
+    Snapshot,
+}
+
+impl fmt::Display for FloorHold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.by {
+            FloorHolder::Tag(name) => write!(f, "snapshot tag {name:?} at commit {}", self.seq),
+            FloorHolder::Snapshot => write!(f, "a snapshot in use at commit {}", self.seq),
+        }
+    }
+}
+
+/// Statistics; kept as the database changes, so that asking costs the same at any size.
+#[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Stats {
@@ -40,6 +75,16 @@ pub struct Stats {
     pub free_pages: u64,
     /// Pages that become free with a checkpoint or when a reader ends.
     pub freed_pages: u64,
+    /// Pages that hold nothing: a compacted copy would be shorter by about as many.
+    pub reclaimable_pages: u64,
+    /// What the options say is to be kept.
+    pub retention: Option<Retention>,
+    /// The sequence below which the policy keeps nothing.
+    pub suggested_prune_before_seq: Option<u64>,
+    /// What keeps the prune floor from rising to head, if anything does: the lowest such.
+    pub floor_held_by: Option<FloorHold>,
+    /// Commits per hour since the floor, by their times: to map time to commits.
+    pub commits_per_hour: Option<f64>,
     /// Bytes of the log that recovery would read.
     pub wal_bytes: u64,
     /// Bytes of pages in memory.

@@ -13,15 +13,18 @@ use crate::tree::Source;
 
 /// The modules of `engine/src`, lowest layer first. Every module has its place here.
 const LAYERS: [&[&str]; 11] = [
-    &["ids", "error", "options", "stats", "time", "sync", "probe", "cancel"],
-    &["record", "lattice", "keys", "limits"],
+    &["ids", "error", "time", "sync", "probe", "cancel"],
+    &["record", "lattice", "keys", "limits", "options", "stats"],
     &["format", "crypto"],
     &["pager", "btree", "wal"],
     &["bytes", "changelog", "timeline", "changes"],
     &["core"],
-    &["tx", "index", "checkpoint", "create", "recovery"],
-    &["commits", "diff", "dump", "history", "prune", "compact", "backup", "check", "salvage"],
-    &["db"],
+    &["tx", "index", "maintenance", "checkpoint", "create", "recovery"],
+    &[
+        "commits", "tags", "diff", "dump", "history", "prune", "compact", "backup", "check",
+        "salvage",
+    ],
+    &["db", "scheduler"],
     &["fuzzing"],
     &["lib"],
 ];

@@ -14,6 +14,8 @@ use crate::probe::{self, Probe};
 pub(crate) struct Removed {
     /// Its reference to overflow pages, if it had one.
     pub(crate) overflow: Option<Vec<u8>>,
+    /// The first byte of its value, where that lay in the leaf.
+    pub(crate) first_byte: Option<u8>,
 }
 
 impl Edit {
@@ -45,9 +47,11 @@ impl Edit {
         if level == 0 {
             let Ok(index) = node.keys.search(key) else { return Ok(None) };
             let (range, overflow) = node.keys.value_range(index);
-            let overflow = overflow.then(|| node.keys.bytes()[range].to_vec());
+            let value = &node.keys.bytes()[range];
+            let first_byte = if overflow { None } else { value.first().copied() };
+            let overflow = overflow.then(|| value.to_vec());
             node.keys.remove(index);
-            return Ok(Some(Removed { overflow }));
+            return Ok(Some(Removed { overflow, first_byte }));
         }
         let index = node.child_index(key);
         let removed = self.delete_below(pager, &mut node.children[index], level - 1, key)?;

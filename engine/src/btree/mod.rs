@@ -7,15 +7,18 @@ mod edit;
 mod fold;
 mod insert;
 mod search;
+mod select;
 mod verify;
 
 use crate::format::catalog::TreeEntry;
 use crate::pager::Slot;
 
 pub(crate) use cursor::{LeafAhead, LeafBehind, leaf_at_or_after, leaf_before};
+pub(crate) use delete::Removed;
 pub(crate) use edit::{Edit, Stamp};
 pub(crate) use insert::{Look, NewRow};
 pub(crate) use search::{Found, lower_bound};
+pub(crate) use select::{leaf_before_where, newer_leaf_at_or_after};
 pub(crate) use verify::{Broken, Verifier, Verify};
 
 /// A tree: its root, its height and the number of its rows.

@@ -8,18 +8,20 @@ use std::sync::Arc;
 
 use hexxladb_vfs::{File, FileExt, Op, Vfs};
 
+use crate::changes::Changes;
 use crate::error::{Error, Result};
 use crate::format::free_list::Extent;
 use crate::format::header::{Header, State};
 use crate::ids::FrameNo;
+use crate::keys::KeyBuf;
 use crate::limits::TreeLimits;
 use crate::options::{Durability, Options};
 use crate::pager::Pager;
 use crate::probe::{self, Probe};
 use crate::stats::RecoveryReport;
 use crate::sync::{
-    AtomicBool, Condvar, Mutex, MutexGuard, OnceLock, Ordering, lock, spin_while, thread_number,
-    wait,
+    AtomicBool, AtomicU64, Condvar, Mutex, MutexGuard, OnceLock, Ordering, lock, spin_while,
+    thread_number, wait,
 };
 use crate::timeline::{Group, Registry, Root, Source};
 use crate::wal::{Wal, begin_log};
@@ -36,6 +38,15 @@ pub(crate) struct Seat {
     sleepers: u32,
 }
 
+/// A pass of pruning over all records, from the last key to the first.
+#[derive(Debug)]
+pub(crate) struct PrunePass {
+    /// The floor when it began: once it is through, everything is pruned to there.
+    pub(crate) floor: u64,
+    /// Rows from this key on are done.
+    pub(crate) done_from: KeyBuf,
+}
+
 /// An open database.
 pub(crate) struct Core {
     pub(crate) vfs: Arc<dyn Vfs>,
@@ -49,6 +60,10 @@ pub(crate) struct Core {
     pub(crate) checkpoints: Checkpoints,
     pub(crate) header: Mutex<Header>,
     pub(crate) report: RecoveryReport,
+    /// The prune floor that is published; read again once a snapshot is registered.
+    floor: AtomicU64,
+    /// Where the pass of pruning that is under way has got to.
+    pub(crate) pass: Mutex<Option<PrunePass>>,
     seat: Mutex<Seat>,
     /// A hint for those who spin before they sleep.
     seat_taken: AtomicBool,
@@ -93,6 +108,8 @@ impl Core {
             checkpoints: Checkpoints::new(opened.header.retired.frame, opened.root_pages),
             header: Mutex::new(opened.header),
             report: opened.report,
+            floor: AtomicU64::new(opened.root.floor),
+            pass: Mutex::new(None),
             seat: Mutex::new(Seat { base: opened.root, owner: None, sleepers: 0 }),
             seat_taken: AtomicBool::new(false),
             seat_free: Condvar::new(),
@@ -266,6 +283,29 @@ impl Core {
         let root = Arc::new(root);
         self.group.replace(old, &root);
         self.set_base(root);
+    }
+
+    /// A frame of these changes is in the log: their state is the next base, and their pages
+    /// change hands. For the owner of the seat.
+    pub(crate) fn hand_over(&self, changes: &mut Changes, frame: FrameNo) {
+        let edit = &mut changes.edit;
+        let mut freed = std::mem::take(&mut edit.freed);
+        freed.extend(self.checkpoints.note_replaced(frame, std::mem::take(&mut edit.replaced)));
+        lock(&self.pager.space).commit(frame, freed);
+        let root = Arc::new(changes.root.clone());
+        self.group.committed(&root);
+        self.set_base(root);
+    }
+
+    /// The oldest sequence that reads right.
+    #[inline]
+    pub(crate) fn floor(&self) -> u64 {
+        self.floor.load(Ordering::SeqCst)
+    }
+
+    /// A new floor is published: from now on nobody begins to read below it.
+    pub(crate) fn raise_floor(&self, floor: u64) {
+        self.floor.fetch_max(floor, Ordering::SeqCst);
     }
 
     /// Frees pages that neither a header nor a reader needs any more.

@@ -4,8 +4,9 @@
 //! 64  trees     u16
 //! 66  families  u16
 //! 68  floor     u64   the oldest sequence that reads right (0: all)
-//! 76  base      u64   the sequence that an empty database adopted (0: none)
-//! 84  trees:    name len u8, name, kind u8, level u8, reserved u16, rows u64, child pointer
+//! 76  pruned    u64   the floor to which everything has been pruned (0: none)
+//! 84  base      u64   the sequence that an empty database adopted (0: none)
+//! 92  trees:    name len u8, name, kind u8, level u8, reserved u16, rows u64, child pointer
 //!     families: family u8, zeros 7, visible u64, logical u64, rows u64
 //! ```
 //!
@@ -42,6 +43,7 @@ pub(crate) struct FamilyCount {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Catalog {
     pub(crate) floor: u64,
+    pub(crate) pruned: u64,
     pub(crate) base: u64,
     pub(crate) trees: Vec<TreeEntry>,
     pub(crate) families: Vec<FamilyCount>,
@@ -53,8 +55,9 @@ impl Catalog {
         let mut out = vec![0; PAGE_HEADER_BYTES];
         out.extend_from_slice(&(self.trees.len() as u16).to_le_bytes());
         out.extend_from_slice(&(self.families.len() as u16).to_le_bytes());
-        out.extend_from_slice(&self.floor.to_le_bytes());
-        out.extend_from_slice(&self.base.to_le_bytes());
+        for seq in [self.floor, self.pruned, self.base] {
+            out.extend_from_slice(&seq.to_le_bytes());
+        }
         for tree in &self.trees {
             out.push(tree.name.len() as u8);
             out.extend_from_slice(tree.name.as_bytes());
@@ -79,7 +82,12 @@ impl Catalog {
     pub(crate) fn decode(page: &[u8]) -> FormatResult<Self> {
         let mut reader = Reader::new(page.get(PAGE_HEADER_BYTES..).ok_or("short page")?);
         let (trees, families) = (reader.u16()?, reader.u16()?);
-        let mut catalog = Self { floor: reader.u64()?, base: reader.u64()?, ..Self::default() };
+        let mut catalog = Self {
+            floor: reader.u64()?,
+            pruned: reader.u64()?,
+            base: reader.u64()?,
+            ..Self::default()
+        };
         for _ in 0..trees {
             let name_len = usize::from(reader.u8()?);
             let name = std::str::from_utf8(reader.take(name_len)?)
@@ -114,6 +122,7 @@ mod tests {
     fn round_trip_and_every_cut_is_refused() {
         let catalog = Catalog {
             floor: 3,
+            pruned: 2,
             base: 1,
             trees: vec![TreeEntry {
                 name: "records".into(),

@@ -40,11 +40,13 @@ pub(crate) enum FrameType {
     Commit = 3,
     /// The parts before it are void.
     Abort = 4,
+    /// What takes no sequence: the prune floor, removed versions, snapshot tags.
+    Maintenance = 5,
 }
 
 impl FrameType {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Anchor, Self::Part, Self::Commit, Self::Abort]
+        [Self::Anchor, Self::Part, Self::Commit, Self::Abort, Self::Maintenance]
             .into_iter()
             .find(|&known| known as u8 == byte)
     }

@@ -3,11 +3,13 @@
 //!
 //! ```text
 //! commit payload:  history hash 16 B, note len u32, note, then the (rest of the) stream
+//! maintenance:     prune floor u64, pruned u64, then a stream of its own
 //! operation:       put 1, key len varint, key, row len varint, row
 //!                  delete 2, key len varint, key
 //! ```
 //!
-//! Keys and rows are the physical ones of the records tree, large values in full.
+//! Keys and rows are the physical ones, large values in full; keys of the family meta are those of
+//! the tree `meta`, all others of the tree `records`.
 
 use super::FormatResult;
 use super::bytes::{Reader, push_varint, read_varint};
@@ -18,7 +20,7 @@ const DELETE: u8 = 2;
 /// Bytes of a commit's payload before the note.
 pub(crate) const COMMIT_PREFIX_BYTES: usize = 20;
 
-/// One change of the records tree.
+/// One change of a tree.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Change<'a> {
     Put { key: &'a [u8], row: &'a [u8] },
@@ -114,6 +116,33 @@ impl CommitPrefix {
         };
         let rest = reader.take(reader.remaining())?;
         Ok((Self { history_hash, note }, rest))
+    }
+}
+
+/// What a maintenance frame carries beside its changes: how far the database is pruned once they
+/// are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MaintenancePrefix {
+    /// The oldest sequence that reads right.
+    pub(crate) floor: u64,
+    /// The floor to which everything has been pruned.
+    pub(crate) pruned: u64,
+}
+
+impl MaintenancePrefix {
+    /// The payload's first bytes.
+    pub(crate) fn encode(self) -> [u8; 16] {
+        let mut out = [0; 16];
+        out[..8].copy_from_slice(&self.floor.to_le_bytes());
+        out[8..].copy_from_slice(&self.pruned.to_le_bytes());
+        out
+    }
+
+    /// Reads a payload's first bytes; returns the stream after them.
+    pub(crate) fn decode(payload: &[u8]) -> FormatResult<(Self, &[u8])> {
+        let mut reader = Reader::new(payload);
+        let prefix = Self { floor: reader.u64()?, pruned: reader.u64()? };
+        Ok((prefix, reader.take(reader.remaining())?))
     }
 }
 

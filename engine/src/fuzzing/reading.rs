@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::bytes::Bytes;
 use crate::db::Db;
 use crate::error::{Error, Result};
-use crate::history::{Record, RecordId, Version};
+use crate::history::{Record, Version};
 use crate::lattice::{Coord, PackedCoord};
 use crate::record::Cell;
+use crate::record::RecordId;
 use crate::time::Timestamp;
 use crate::timeline::Commit;
 use crate::tx::ReadTx;
@@ -68,6 +69,7 @@ impl TruthCommit {
             RecordId::Cell(at) => {
                 self.cells.get(&PackedCoord::from(*at)).cloned().map(Record::Cell)
             }
+            _ => None,
         }
     }
 
@@ -305,7 +307,7 @@ fn histories(db: &Db, oracle: &Oracle, head: u64, verdict: &mut Verdict) {
             };
             let right = seq > 0 && seq < above && {
                 let state = oracle.state(seq);
-                state.time == time && state.is_same(id, record.as_ref())
+                time == Some(state.time) && state.is_same(id, record.as_ref())
             };
             if !right {
                 verdict.blame(|| format!("history of {id:?}: {seq}, {time:?}, {record:?}"));

@@ -37,6 +37,23 @@ pub(super) fn push_escaped(key: &mut KeyBuf, text: &[u8], escaped_len: usize) {
     }
 }
 
+/// Appends `text`, escaped, with its terminator.
+pub(super) fn push_text(key: &mut KeyBuf, text: &[u8]) {
+    push_escaped(key, text, escaped_len(text));
+    key.extend_from_slice(&TERMINATOR);
+}
+
+/// Length of the escaped text at the front of `bytes` with its terminator, if it ends there.
+pub(super) fn text_len(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += bytes.get(at..)?.iter().position(|&byte| byte == 0)? + 2;
+        if bytes.get(at - 1) == Some(&TERMINATOR[1]) {
+            return Some(at);
+        }
+    }
+}
+
 /// Reads an escaped text that takes all of `bytes`. Borrows unless the text holds zeros.
 pub(super) fn whole_text(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
     match bytes.strip_suffix(&TERMINATOR) {
@@ -66,7 +83,7 @@ pub(super) fn has_zero(text: &[u8]) -> bool {
 
 /// Splits an escaped text off the front of `bytes`: the text, and what follows its terminator.
 /// Borrows unless the text holds zeros.
-fn split_text(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8]), DecodeError> {
+pub(super) fn split_text(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8]), DecodeError> {
     let mut text = Cow::Borrowed(&bytes[..0]);
     let mut rest = bytes;
     loop {

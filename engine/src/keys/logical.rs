@@ -4,10 +4,19 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::decode_error::DecodeError;
+use ulid::Ulid;
+
 use super::escape;
+use super::indexes::week_from;
 use super::{Family, MetaKind, SEQ_BYTES, split_seq};
 use crate::lattice::{self, Coord};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Week};
+
+const COORD_BYTES: usize = 16;
+const SEAM_ID_BYTES: usize = 16;
+const WEEK_BYTES: usize = 4;
+/// Facets are numbered below this.
+const FACETS: u8 = 6;
 
 /// What a logical key names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,10 +25,32 @@ pub(crate) enum LogicalKey {
     Commit(u64),
     /// The timeline row that finds a commit by its time.
     CommitTime { time: Timestamp, seq: u64 },
+    /// A snapshot tag.
+    Tag(String),
     /// An application key.
     Raw(Vec<u8>),
     /// A cell.
     Cell(Coord),
+    /// A facet of the cell at a coordinate.
+    Facet(Coord, u8),
+    /// An edge from one coordinate to another, with its relation type.
+    Edge(Coord, Coord, String),
+    /// A seam.
+    Seam(Ulid),
+    /// A cell under one of its tags.
+    CellByTag(String, Coord),
+    /// A cell under its source.
+    CellBySource(String, Coord),
+    /// A cell under the week in which it becomes valid.
+    CellByWeek(Week, Coord),
+    /// An edge to one coordinate from another, with its relation type.
+    EdgeByTarget(Coord, Coord, String),
+    /// A seam under one of its cells.
+    SeamByCell(Coord, Ulid),
+    /// A seam under its source.
+    SeamBySource(String, Ulid),
+    /// A seam under the week in which it becomes valid.
+    SeamByWeek(Week, Ulid),
 }
 
 #[cfg(test)]
@@ -29,8 +60,21 @@ impl LogicalKey {
         match self {
             Self::Commit(seq) => super::commit_key(*seq),
             Self::CommitTime { time, seq } => super::commit_time_key(*time, *seq),
-            Self::Raw(key) => super::raw_bound(key),
+            Self::Tag(name) => super::tag_key(name),
+            Self::Raw(key) => super::records::raw_bound(key),
             Self::Cell(coord) => super::cell_key(*coord),
+            Self::Facet(coord, id) => super::facet_key(*coord, *id),
+            Self::Edge(from, to, relation) => super::edge_key(*from, *to, relation),
+            Self::Seam(id) => super::seam_key(*id),
+            Self::CellByTag(tag, coord) => super::cell_by_tag_key(tag, *coord),
+            Self::CellBySource(source, coord) => super::cell_by_source_key(source, *coord),
+            Self::CellByWeek(week, coord) => super::cell_by_week_key(*week, *coord),
+            Self::EdgeByTarget(to, from, relation) => {
+                super::edge_by_target_key(*to, *from, relation)
+            }
+            Self::SeamByCell(coord, id) => super::seam_by_cell_key(*coord, *id),
+            Self::SeamBySource(source, id) => super::seam_by_source_key(source, *id),
+            Self::SeamByWeek(week, id) => super::seam_by_week_key(*week, *id),
         }
     }
 }
@@ -49,8 +93,61 @@ pub(crate) fn decode_logical(bytes: &[u8]) -> Result<LogicalKey, DecodeError> {
     match family {
         Family::Meta => decode_meta(body),
         Family::Raw => escape::whole_text(body).map(|key| LogicalKey::Raw(key.into_owned())),
-        Family::Cell => decode_cell_body(body).map(LogicalKey::Cell),
+        Family::Cell => coord(body).map(LogicalKey::Cell),
+        Family::Facet => decode_facet(body),
+        Family::Edge => {
+            ends_and_text(body).map(|(from, to, text)| LogicalKey::Edge(from, to, text))
+        }
+        Family::Seam => seam_id(body).map(LogicalKey::Seam),
+        Family::CellByTag => {
+            let (tag, rest) = leading_text(body)?;
+            Ok(LogicalKey::CellByTag(tag, coord(rest)?))
+        }
+        Family::CellBySource => {
+            let (source, rest) = leading_text(body)?;
+            Ok(LogicalKey::CellBySource(source, coord(rest)?))
+        }
+        Family::CellByWeek => {
+            let (week, rest) = leading_week(body)?;
+            Ok(LogicalKey::CellByWeek(week, coord(rest)?))
+        }
+        Family::EdgeByTarget => {
+            ends_and_text(body).map(|(to, from, text)| LogicalKey::EdgeByTarget(to, from, text))
+        }
+        Family::SeamByCell => {
+            let (at, rest) = leading_coord(body)?;
+            Ok(LogicalKey::SeamByCell(at, seam_id(rest)?))
+        }
+        Family::SeamBySource => {
+            let (source, rest) = leading_text(body)?;
+            Ok(LogicalKey::SeamBySource(source, seam_id(rest)?))
+        }
+        Family::SeamByWeek => {
+            let (week, rest) = leading_week(body)?;
+            Ok(LogicalKey::SeamByWeek(week, seam_id(rest)?))
+        }
     }
+}
+
+/// Whether a fence key that was cut to what separates still holds a whole logical key and part of
+/// a sequence: so versions of one record may lie on both sides of it.
+pub(crate) fn cuts_record(fence: &[u8]) -> bool {
+    let Ok((family, body)) = split_family(fence) else { return true };
+    let text = |before: usize| Some(before + escape::text_len(body.get(before..)?)?);
+    let logical_bytes = match family {
+        Family::Meta => return false,
+        Family::Raw => text(0),
+        Family::Cell => Some(COORD_BYTES),
+        Family::Facet => Some(COORD_BYTES + 1),
+        Family::Edge | Family::EdgeByTarget => text(2 * COORD_BYTES),
+        Family::Seam => Some(SEAM_ID_BYTES),
+        Family::CellByTag | Family::CellBySource => text(0).map(|len| len + COORD_BYTES),
+        Family::CellByWeek => Some(WEEK_BYTES + COORD_BYTES),
+        Family::SeamByCell => Some(COORD_BYTES + SEAM_ID_BYTES),
+        Family::SeamBySource => text(0).map(|len| len + SEAM_ID_BYTES),
+        Family::SeamByWeek => Some(WEEK_BYTES + SEAM_ID_BYTES),
+    };
+    logical_bytes.is_some_and(|len| body.len() > len)
 }
 
 /// Reads a key as it stands in the tree; `mvcc` says whether records carry a sequence.
@@ -88,7 +185,7 @@ pub(crate) fn plain_raw_end(suffix: &[u8]) -> Option<&[u8]> {
 /// The coordinate in a cell key without sequence.
 pub(crate) fn cell_coord(logical: &[u8]) -> Result<Coord, DecodeError> {
     match split_family(logical)? {
-        (Family::Cell, body) => decode_cell_body(body),
+        (Family::Cell, body) => coord(body),
         _ => Err(DecodeError::damaged("expected a cell key")),
     }
 }
@@ -109,12 +206,56 @@ fn decode_meta(body: &[u8]) -> Result<LogicalKey, DecodeError> {
             let time = super::time_from_ordered(u64::from_be_bytes(fixed(time)?));
             Ok(LogicalKey::CommitTime { time, seq: u64::from_be_bytes(fixed(seq)?) })
         }
+        MetaKind::Tag => Ok(LogicalKey::Tag(utf8(escape::whole_text(rest)?)?)),
     }
 }
 
-fn decode_cell_body(body: &[u8]) -> Result<Coord, DecodeError> {
+fn decode_facet(body: &[u8]) -> Result<LogicalKey, DecodeError> {
+    match leading_coord(body)? {
+        (at, &[id]) if id < FACETS => Ok(LogicalKey::Facet(at, id)),
+        _ => Err(DecodeError::damaged("a facet key holds no facet id")),
+    }
+}
+
+fn coord(body: &[u8]) -> Result<Coord, DecodeError> {
     lattice::decode_packed(fixed(body)?)
-        .ok_or(DecodeError::damaged("a cell key holds no coordinate"))
+        .ok_or(DecodeError::damaged("a key holds bytes that are no coordinate"))
+}
+
+fn seam_id(body: &[u8]) -> Result<Ulid, DecodeError> {
+    Ok(Ulid::from_bytes(fixed(body)?))
+}
+
+fn leading_coord(body: &[u8]) -> Result<(Coord, &[u8]), DecodeError> {
+    let (at, rest) = body
+        .split_at_checked(COORD_BYTES)
+        .ok_or(DecodeError::damaged("a key is too short for its coordinate"))?;
+    Ok((coord(at)?, rest))
+}
+
+fn leading_week(body: &[u8]) -> Result<(Week, &[u8]), DecodeError> {
+    let (week, rest) = body
+        .split_first_chunk::<WEEK_BYTES>()
+        .ok_or(DecodeError::damaged("a key is too short for its week"))?;
+    let week = week_from(*week).ok_or(DecodeError::damaged("a key holds no week"))?;
+    Ok((week, rest))
+}
+
+fn leading_text(body: &[u8]) -> Result<(String, &[u8]), DecodeError> {
+    let (text, rest) = escape::split_text(body)?;
+    Ok((utf8(text)?, rest))
+}
+
+fn utf8(text: Cow<'_, [u8]>) -> Result<String, DecodeError> {
+    String::from_utf8(text.into_owned())
+        .map_err(|_| DecodeError::damaged("a text in a key is not UTF-8"))
+}
+
+/// Two coordinates and a text.
+fn ends_and_text(body: &[u8]) -> Result<(Coord, Coord, String), DecodeError> {
+    let (first, rest) = leading_coord(body)?;
+    let (second, rest) = leading_coord(rest)?;
+    Ok((first, second, utf8(escape::whole_text(rest)?)?))
 }
 
 /// `bytes` as a part of exactly `N` bytes.
@@ -129,8 +270,27 @@ impl fmt::Display for LogicalKey {
             Self::CommitTime { time, seq } => {
                 write!(f, "__meta/commit-time/{}/{seq}", time.as_nanos())
             }
+            Self::Tag(name) => write!(f, "__meta/tag/{}", shown(name)),
             Self::Raw(key) => write!(f, "raw/{}", Escaped(key)),
             Self::Cell(coord) => write!(f, "cell/{coord}"),
+            Self::Facet(coord, id) => write!(f, "facet/{coord}/{id}"),
+            Self::Edge(from, to, relation) => write!(f, "edge/{from}/{to}/{}", shown(relation)),
+            Self::Seam(id) => write!(f, "seam/{id}"),
+            Self::CellByTag(tag, coord) => {
+                write!(f, "__index/cell-by-tag/{}/{coord}", shown(tag))
+            }
+            Self::CellBySource(source, coord) => {
+                write!(f, "__index/cell-by-source/{}/{coord}", shown(source))
+            }
+            Self::CellByWeek(week, coord) => write!(f, "__index/cell-by-week/{week}/{coord}"),
+            Self::EdgeByTarget(to, from, relation) => {
+                write!(f, "__index/edge-by-target/{to}/{from}/{}", shown(relation))
+            }
+            Self::SeamByCell(coord, id) => write!(f, "__index/seam-by-cell/{coord}/{id}"),
+            Self::SeamBySource(source, id) => {
+                write!(f, "__index/seam-by-source/{}/{id}", shown(source))
+            }
+            Self::SeamByWeek(week, id) => write!(f, "__index/seam-by-week/{week}/{id}"),
         }
     }
 }
@@ -142,6 +302,10 @@ impl fmt::Display for PhysicalKey {
             None => self.logical.fmt(f),
         }
     }
+}
+
+fn shown(text: &str) -> Escaped<'_> {
+    Escaped(text.as_bytes())
 }
 
 /// Bytes as text: what prints stands for itself, a backslash is doubled, the rest is `\xNN`.

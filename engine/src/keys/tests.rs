@@ -6,8 +6,12 @@ use std::ops::{Bound, RangeBounds};
 
 use proptest::prelude::*;
 
+use ulid::Ulid;
+
 use super::*;
-use crate::lattice::MAX_COMPONENT;
+use crate::error::Error;
+use crate::lattice::{Coord, MAX_COMPONENT, PackedCoord};
+use crate::time::Week;
 
 const ANY_LEN: usize = usize::MAX;
 
@@ -38,35 +42,85 @@ fn any_coord() -> impl Strategy<Value = Coord> {
     pair.prop_filter_map("a coordinate", |(q, r)| Coord::new(q, r).ok())
 }
 
+/// Text in which zeros and ones come often.
+fn any_text() -> impl Strategy<Value = String> {
+    let letter = prop_oneof![Just('\0'), Just('\u{1}'), Just('a'), Just('ÿ'), any::<char>()];
+    prop::collection::vec(letter, 0..8).prop_map(|letters| letters.into_iter().collect())
+}
+
+fn any_week() -> impl Strategy<Value = Week> {
+    any::<i64>().prop_map(|nanos| Week::of(Timestamp::from_nanos(nanos)))
+}
+
+fn any_seam() -> impl Strategy<Value = Ulid> {
+    prop_oneof![any::<u128>(), 0..4u128].prop_map(Ulid::from)
+}
+
 fn any_logical() -> impl Strategy<Value = LogicalKey> {
+    use LogicalKey::*;
     let nanos = prop_oneof![any::<i64>(), -2i64..2, Just(i64::MIN), Just(i64::MAX)];
-    prop_oneof![
-        any::<u64>().prop_map(LogicalKey::Commit),
-        (nanos, any::<u64>()).prop_map(|(nanos, seq)| LogicalKey::CommitTime {
-            time: Timestamp::from_nanos(nanos),
-            seq
-        }),
-        any_app_key().prop_map(LogicalKey::Raw),
-        any_coord().prop_map(LogicalKey::Cell),
-    ]
+    let (at, text, week, seam) = (any_coord, any_text, any_week, any_seam);
+    let meta = prop_oneof![
+        any::<u64>().prop_map(Commit),
+        (nanos, any::<u64>())
+            .prop_map(|(nanos, seq)| CommitTime { time: Timestamp::from_nanos(nanos), seq }),
+        text().prop_map(Tag),
+    ];
+    let records = prop_oneof![
+        any_app_key().prop_map(Raw),
+        at().prop_map(Cell),
+        (at(), 0..6u8).prop_map(|(at, id)| Facet(at, id)),
+        (at(), at(), text()).prop_map(|(from, to, relation)| Edge(from, to, relation)),
+        seam().prop_map(Seam),
+    ];
+    let indexes = prop_oneof![
+        (text(), at()).prop_map(|(tag, at)| CellByTag(tag, at)),
+        (text(), at()).prop_map(|(source, at)| CellBySource(source, at)),
+        (week(), at()).prop_map(|(week, at)| CellByWeek(week, at)),
+        (at(), at(), text()).prop_map(|(to, from, relation)| EdgeByTarget(to, from, relation)),
+        (at(), seam()).prop_map(|(at, seam)| SeamByCell(at, seam)),
+        (text(), seam()).prop_map(|(source, seam)| SeamBySource(source, seam)),
+        (week(), seam()).prop_map(|(week, seam)| SeamByWeek(week, seam)),
+    ];
+    prop_oneof![meta, records, indexes]
 }
 
 /// The order that keys must have, told without their bytes.
 fn logical_order(a: &LogicalKey, b: &LogicalKey) -> Ordering {
-    use LogicalKey::{Cell, Commit, CommitTime, Raw};
-    let rank = |key: &LogicalKey| match key {
-        Commit(_) => 0,
-        CommitTime { .. } => 1,
-        Raw(_) => 2,
-        Cell(_) => 3,
-    };
-    match (a, b) {
-        (Commit(a), Commit(b)) => a.cmp(b),
-        (CommitTime { time: a, seq: m }, CommitTime { time: b, seq: n }) => (a, m).cmp(&(b, n)),
-        (Raw(a), Raw(b)) => a.cmp(b),
-        (Cell(a), Cell(b)) => PackedCoord::from(*a).cmp(&PackedCoord::from(*b)),
-        _ => rank(a).cmp(&rank(b)),
+    #[derive(PartialEq, Eq, PartialOrd, Ord)]
+    enum Part {
+        Number(i128),
+        Bytes(Vec<u8>),
+        At(PackedCoord),
+        Seam(Ulid),
     }
+    use LogicalKey::*;
+    use Part::{At, Bytes, Number};
+    let place = |key: &LogicalKey| {
+        let text = |text: &str| Bytes(text.as_bytes().to_vec());
+        let at = |at: &Coord| At((*at).into());
+        let week = |week: &Week| Number(week.get().into());
+        match key {
+            Commit(seq) => (0, vec![Number((*seq).into())]),
+            CommitTime { time, seq } => {
+                (1, vec![Number(time.as_nanos().into()), Number((*seq).into())])
+            }
+            Tag(name) => (2, vec![text(name)]),
+            Raw(key) => (3, vec![Bytes(key.clone())]),
+            Cell(coord) => (4, vec![at(coord)]),
+            Facet(coord, id) => (5, vec![at(coord), Number((*id).into())]),
+            Edge(from, to, relation) => (6, vec![at(from), at(to), text(relation)]),
+            Seam(id) => (7, vec![Part::Seam(*id)]),
+            CellByTag(tag, coord) => (8, vec![text(tag), at(coord)]),
+            CellBySource(source, coord) => (9, vec![text(source), at(coord)]),
+            CellByWeek(number, coord) => (10, vec![week(number), at(coord)]),
+            EdgeByTarget(to, from, relation) => (11, vec![at(to), at(from), text(relation)]),
+            SeamByCell(coord, id) => (12, vec![at(coord), Part::Seam(*id)]),
+            SeamBySource(source, id) => (13, vec![text(source), Part::Seam(*id)]),
+            SeamByWeek(number, id) => (14, vec![week(number), Part::Seam(*id)]),
+        }
+    };
+    place(a).cmp(&place(b))
 }
 
 // spec: KEY-04
@@ -113,7 +167,7 @@ fn check_shown(key: &[u8], mvcc: bool, shown: &str) {
     assert_eq!(decode_physical(key, mvcc).unwrap().to_string(), shown);
 }
 
-// spec: KEY-05
+// spec: KEY-05, KEY-07
 #[test]
 fn keys_are_shown_readably() {
     check_shown(&versioned(&cell_key(coord(3, 1)), 7), true, "cell/(3,1)#7");
@@ -123,6 +177,25 @@ fn keys_are_shown_readably() {
     check_shown(&raw(b"\0\x01\n\x7f\xff\xc3"), false, r"raw/\x00\x01\x0a\x7f\xff\xc3");
     check_shown(&raw("\u{202e}a\u{301}".as_bytes()), false, r"raw/\xe2\x80\xaea\xcc\x81");
     check_shown(&raw(b""), false, "raw/");
+    let (at, to, seam) = (coord(3, 1), coord(-1, 0), Ulid::from(7u128));
+    check_shown(&versioned(&facet_key(at, 5), 7), true, "facet/(3,1)/5#7");
+    check_shown(&versioned(&edge_key(at, to, "see\n"), 7), true, r"edge/(3,1)/(-1,0)/see\x0a#7");
+    check_shown(&versioned(&seam_key(seam), 7), true, "seam/00000000000000000000000007#7");
+    check_shown(&cell_by_tag_key("tea", at), false, "__index/cell-by-tag/tea/(3,1)");
+    check_shown(&cell_by_source_key("s", at), false, "__index/cell-by-source/s/(3,1)");
+    let week = Week::of(Timestamp::from_nanos(0));
+    check_shown(&cell_by_week_key(week, at), false, "__index/cell-by-week/1970-W01/(3,1)");
+    check_shown(&edge_by_target_key(to, at, "r"), false, "__index/edge-by-target/(-1,0)/(3,1)/r");
+    let shown = "__index/seam-by-cell/(3,1)/00000000000000000000000007";
+    check_shown(&seam_by_cell_key(at, seam), false, shown);
+    check_shown(
+        &seam_by_source_key("s", seam),
+        false,
+        "__index/seam-by-source/s/00000000000000000000000007",
+    );
+    let shown = "__index/seam-by-week/1970-W01/00000000000000000000000007";
+    check_shown(&seam_by_week_key(week, seam), false, shown);
+    check_shown(&tag_key("v1"), true, "__meta/tag/v1");
     check_shown(&commit_key(9), true, "__meta/commit/9");
     let time = Timestamp::from_nanos(-5);
     check_shown(&commit_time_key(time, 9), true, "__meta/commit-time/-5/9");
@@ -132,23 +205,34 @@ fn check_refused(key: &[u8], expected: &DecodeError) {
     assert_eq!(&decode_logical(key).unwrap_err(), expected, "{key:02x?}");
 }
 
+fn wrong_len() -> DecodeError {
+    DecodeError::damaged("a key has the wrong length for its family")
+}
+
 #[test]
 fn malformed_keys_are_refused() {
     let damaged = |what: &'static str| DecodeError::damaged(what);
     check_refused(b"", &damaged("a key is empty"));
     check_refused(b"\x00", &damaged("0x00 is never a family"));
     check_refused(b"\xff", &damaged("0xff is never a family"));
-    check_refused(b"\x40abc", &DecodeError::newer("key family 0x40"));
+    check_refused(b"\x70abc", &DecodeError::newer("key family 0x70"));
     check_refused(b"\x10", &damaged("a meta key has no kind"));
     check_refused(b"\x10\x00", &damaged("0x00 is never a meta kind"));
-    check_refused(b"\x10\x30", &DecodeError::newer("meta kind 0x30"));
+    check_refused(b"\x10\x40", &DecodeError::newer("meta kind 0x40"));
+    check_refused(b"\x10\x30", &damaged("text in a key has no end"));
+    check_refused(b"\x40abc", &damaged("a key is too short for its coordinate"));
+    check_refused(&facet_key(coord(0, 0), 6), &damaged("a facet key holds no facet id"));
+    check_refused(&cell_by_tag_key("t", coord(0, 0))[..19], &wrong_len());
+    check_refused(b"\x60abc", &wrong_len());
+    check_refused(&[0x88; 21], &damaged("a key holds no week"));
+    let not_text = [&edge_key(coord(0, 0), coord(1, 0), "")[..33], b"\xff\x00\x01"].concat();
+    check_refused(&not_text, &damaged("a text in a key is not UTF-8"));
     check_refused(b"\x10\x20abc", &damaged("a commit-time key is too short"));
-    let wrong_len = damaged("a key has the wrong length for its family");
-    check_refused(b"\x10\x10abc", &wrong_len);
-    check_refused(b"\x10\x20abcdefgh", &wrong_len);
-    check_refused(&cell_key(coord(0, 0))[..16], &wrong_len);
-    check_refused(&versioned(&cell_key(coord(0, 0)), 1), &wrong_len);
-    check_refused(&[0x30; 17], &damaged("a cell key holds no coordinate"));
+    check_refused(b"\x10\x10abc", &wrong_len());
+    check_refused(b"\x10\x20abcdefgh", &wrong_len());
+    check_refused(&cell_key(coord(0, 0))[..16], &wrong_len());
+    check_refused(&versioned(&cell_key(coord(0, 0)), 1), &wrong_len());
+    check_refused(&[0x30; 17], &damaged("a key holds bytes that are no coordinate"));
     check_refused(b"\x20", &damaged("text in a key has no end"));
     check_refused(b"\x20a", &damaged("text in a key has no end"));
     check_refused(b"\x20a\x00\xff", &damaged("text in a key has no end"));
@@ -173,12 +257,28 @@ fn errors_name_file_and_offset() {
     assert!(newer.contains("key family 0x40, at offset 4096"), "{newer}");
 }
 
+const FAMILIES: [Family; 13] = [
+    Family::Meta,
+    Family::Raw,
+    Family::Cell,
+    Family::Facet,
+    Family::Edge,
+    Family::Seam,
+    Family::CellByTag,
+    Family::CellBySource,
+    Family::CellByWeek,
+    Family::EdgeByTarget,
+    Family::SeamByCell,
+    Family::SeamBySource,
+    Family::SeamByWeek,
+];
+
 #[test]
 fn families_do_not_overlap() {
-    for pair in [Family::Meta, Family::Raw, Family::Cell].windows(2) {
+    for pair in FAMILIES.windows(2) {
         assert!(pair[0].range().end <= pair[1].range().start);
     }
-    for family in [Family::Meta, Family::Raw, Family::Cell] {
+    for family in FAMILIES {
         assert_eq!(Family::from_byte(family as u8), Ok(family));
         assert!(!family.range().is_empty());
     }
@@ -255,10 +355,10 @@ proptest! {
         let v1 = decode_physical(&key, false).unwrap();
         prop_assert_eq!(v1, PhysicalKey { logical: logical.clone(), seq: None });
         match &logical {
-            LogicalKey::Commit(_) | LogicalKey::CommitTime { .. } => {
+            LogicalKey::Commit(_) | LogicalKey::CommitTime { .. } | LogicalKey::Tag(_) => {
                 prop_assert_eq!(&decode_physical(&key, true).unwrap().logical, &logical);
             }
-            LogicalKey::Raw(_) | LogicalKey::Cell(_) => {
+            _ => {
                 let v2 = decode_physical(&versioned(&key, seq), true).unwrap();
                 prop_assert_eq!(v2, PhysicalKey { logical: logical.clone(), seq: Some(seq) });
             }
@@ -278,7 +378,9 @@ proptest! {
 
     #[test]
     fn any_bytes_are_refused_or_a_key(
-        family in prop::sample::select(vec![0x10u8, 0x20, 0x30, 0x40]),
+        family in prop::sample::select(vec![
+            0x10u8, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x80, 0x84, 0x88, 0x90, 0xA0, 0xA4, 0xA8,
+        ]),
         mut key in prop_oneof![any_app_key(), prop::collection::vec(any::<u8>(), 0..40)],
         mvcc: bool,
     ) {

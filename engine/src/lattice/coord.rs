@@ -1,37 +1,13 @@
 //! Axial coordinates. A [`Coord`] is always in range, however it was made: by `new`, from text,
 //! from a packed key or through serde.
 
-use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::ids::Coord;
 
 /// Largest magnitude of each of q, r and s = −q − r.
 pub const MAX_COMPONENT: i32 = crate::ids::MAX_COMPONENT;
-
-/// An axial coordinate; |q|, |r| and |q + r| are at most [`MAX_COMPONENT`].
-///
-/// Displayed as `(q,r)`, and read back from that or from `q,r`. It has no order of its own; sort
-/// by [`PackedCoord`](super::PackedCoord) for the order of keys.
-///
-/// ```
-/// use hexxladb::Coord;
-/// let coord = Coord::new(3, -1)?;
-/// assert_eq!(coord.s(), -2);
-/// assert_eq!(coord.to_string(), "(3,-1)");
-/// assert_eq!("3,-1".parse::<Coord>()?, coord);
-/// # Ok::<(), hexxladb::Error>(())
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(try_from = "Axial", into = "Axial")
-)]
-pub struct Coord {
-    q: i32,
-    r: i32,
-}
 
 impl Coord {
     /// The coordinate (q, r).
@@ -46,51 +22,16 @@ impl Coord {
         // Each part is checked before the sum, so that the sum cannot overflow.
         match (component(q), component(r)) {
             (Some(narrow_q), Some(narrow_r)) if component(q + r).is_some() => {
-                Ok(Self { q: narrow_q, r: narrow_r })
+                Ok(Self::from_checked(narrow_q, narrow_r))
             }
             _ => Err(Error::CoordOutOfRange { q, r }),
         }
-    }
-
-    /// For callers in this module that have checked the range.
-    pub(super) const fn from_checked(q: i32, r: i32) -> Self {
-        debug_assert!(q.unsigned_abs() <= MAX_COMPONENT.unsigned_abs());
-        debug_assert!(r.unsigned_abs() <= MAX_COMPONENT.unsigned_abs());
-        debug_assert!((q + r).unsigned_abs() <= MAX_COMPONENT.unsigned_abs());
-        Self { q, r }
-    }
-
-    /// The q axis.
-    pub const fn q(self) -> i32 {
-        self.q
-    }
-
-    /// The r axis.
-    pub const fn r(self) -> i32 {
-        self.r
-    }
-
-    /// The third axis, −q − r.
-    pub const fn s(self) -> i32 {
-        -self.q - self.r
     }
 }
 
 /// `value` as a component, if it is in range.
 fn component(value: i64) -> Option<i32> {
     i32::try_from(value).ok().filter(|v| (-MAX_COMPONENT..=MAX_COMPONENT).contains(v))
-}
-
-impl fmt::Display for Coord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "({},{})", self.q, self.r)
-    }
-}
-
-impl fmt::Debug for Coord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }
 
 impl FromStr for Coord {
@@ -123,7 +64,7 @@ fn parse_axial(text: &str) -> Option<(i64, i64)> {
 #[cfg(feature = "serde")]
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(rename = "Coord")]
-struct Axial {
+pub(crate) struct Axial {
     q: i64,
     r: i64,
 }
@@ -131,7 +72,7 @@ struct Axial {
 #[cfg(feature = "serde")]
 impl From<Coord> for Axial {
     fn from(coord: Coord) -> Self {
-        Self { q: i64::from(coord.q), r: i64::from(coord.r) }
+        Self { q: i64::from(coord.q()), r: i64::from(coord.r()) }
     }
 }
 

@@ -6,7 +6,8 @@
 
 use std::iter::FusedIterator;
 
-use super::coord::{Coord, MAX_COMPONENT};
+use super::coord::MAX_COMPONENT;
+use crate::ids::Coord;
 
 const DIRECTIONS: [(i64, i64); 6] = [(1, 0), (1, -1), (0, -1), (-1, 0), (-1, 1), (0, 1)];
 

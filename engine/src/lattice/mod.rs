@@ -4,7 +4,11 @@ mod coord;
 mod geometry;
 mod pack;
 
-pub use coord::{Coord, MAX_COMPONENT};
+#[cfg(feature = "serde")]
+pub(crate) use coord::Axial;
+pub use coord::MAX_COMPONENT;
 pub use geometry::{Ring, Spiral};
 pub use pack::PackedCoord;
 pub(crate) use pack::decode as decode_packed;
+
+pub use crate::ids::Coord;

@@ -7,8 +7,9 @@
 
 use std::fmt;
 
-use super::coord::{Coord, MAX_COMPONENT};
+use super::coord::MAX_COMPONENT;
 use crate::error::{Error, Result};
+use crate::ids::Coord;
 
 /// Bits of a zigzagged component.
 const COMPONENT_BITS: u32 = 19;

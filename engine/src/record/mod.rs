@@ -10,6 +10,7 @@ mod facet;
 mod facet_encoding;
 #[cfg(feature = "serde")]
 mod hex;
+mod id;
 mod seam;
 mod seam_encoding;
 #[cfg(test)]
@@ -23,5 +24,7 @@ pub use edge::Edge;
 pub(crate) use edge_encoding::{decode_edge, encode_edge};
 pub use facet::{Facet, FacetId, derivation_hash};
 pub(crate) use facet_encoding::{decode_facet, encode_facet};
+pub use id::{EdgeId, RecordId};
 pub use seam::{ResolutionStatus, Seam, SeamType};
 pub(crate) use seam_encoding::{decode_seam, encode_seam};
+pub(crate) use validation::check_text;

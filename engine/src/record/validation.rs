@@ -68,7 +68,7 @@ fn refuse(family: &'static str, what: String) -> Error {
 }
 
 /// Refuses a text that does not fit the key of its index.
-pub(super) fn check_text(what: &'static str, text: &str) -> Result<()> {
+pub(crate) fn check_text(what: &'static str, text: &str) -> Result<()> {
     if fits_key(text) {
         Ok(())
     } else {

@@ -7,16 +7,16 @@ use crate::error::{Error, Result};
 use crate::format::frame::{Frame, FrameType};
 use crate::format::free_list::Extent;
 use crate::format::header::{Header, Retired};
-use crate::format::redo::{Bounds, Change, CommitPrefix, first_change};
+use crate::format::redo::{Bounds, Change, CommitPrefix, MaintenancePrefix, first_change};
 use crate::ids::FrameNo;
-use crate::keys::decode_physical;
+use crate::keys::{Family, decode_physical};
 use crate::limits::TreeLimits;
 use crate::pager::{Owner, Pager};
 use crate::probe::{self, Probe};
 use crate::stats::RecoveryReport;
 use crate::sync::lock;
 use crate::time::Timestamp;
-use crate::timeline::{MetaRow, Root};
+use crate::timeline::{MetaRow, PLAIN, Root};
 use crate::wal::{Evidence, LogFile};
 
 /// Replays frames into a state.
@@ -29,7 +29,7 @@ pub(super) struct Replayer<'a> {
     stream: VecDeque<u8>,
     /// First frame of the transaction that is being read.
     first: Option<FrameNo>,
-    /// First and last frames of the commits.
+    /// First and last frames of the commits and of maintenance.
     committed: Vec<(FrameNo, FrameNo)>,
     /// The highest header generation that a replayed frame names.
     pub(super) generation: u64,
@@ -72,6 +72,9 @@ impl<'a> Replayer<'a> {
                 self.changes(number, rest).map_err(|error| error.or(bad))?;
                 self.commit(frame, place, prefix).map_err(|error| error.or(bad))?;
             }
+            FrameType::Maintenance => {
+                self.maintenance(frame, place).map_err(|error| error.or(bad))?;
+            }
         }
         self.relieve()
     }
@@ -82,16 +85,14 @@ impl<'a> Replayer<'a> {
         let change = number;
         let (root, mvcc) = (&self.root, self.limits.mvcc);
         let changes = self.open.get_or_insert_with(|| Changes::new(root.clone(), change, mvcc));
-        let bounds = Bounds {
-            max_key_bytes: self.limits.max_key_bytes(),
-            max_row_bytes: self.limits.max_value_bytes + 1,
-        };
+        let bounds = bounds(self.limits);
         self.stream.extend(payload);
         let stream = self.stream.make_contiguous();
         let mut at = 0;
         while let Some((change, len)) = first_change(&stream[at..], bounds)? {
-            let (Change::Put { key, .. } | Change::Delete { key }) = &change;
-            decode_physical(key, mvcc).map_err(|error| error.to_string())?;
+            if family_of(&change, mvcc)? == Family::Meta {
+                return Err(ReplayError::Format("a commit that changes the timeline".into()));
+            }
             match change {
                 Change::Put { key, row } => changes.put_row(self.pager, key, &[row])?,
                 Change::Delete { key } => {
@@ -122,15 +123,60 @@ impl<'a> Replayer<'a> {
         let time = Timestamp::from_nanos(frame.header.time);
         let row = MetaRow { time, hash: prefix.history_hash, note: prefix.note };
         changes.finish(self.pager, &row)?;
+        self.commits += 1;
+        self.take_over(changes, frame.header.number, place);
+        Ok(())
+    }
+
+    fn maintenance(
+        &mut self,
+        frame: &Frame<'_>,
+        place: Retired,
+    ) -> std::result::Result<(), ReplayError> {
+        if self.open.is_some() {
+            return Err(ReplayError::Format("maintenance inside of a transaction".into()));
+        }
+        let (prefix, mut stream) = MaintenancePrefix::decode(frame.payload)?;
+        let number = frame.header.number;
+        let (root, mvcc) = (self.root.clone(), self.limits.mvcc);
+        let backwards = prefix.floor < root.floor || prefix.pruned < root.pruned;
+        if backwards || prefix.floor > root.seq || prefix.pruned > prefix.floor {
+            let what = format!("a prune floor of {} after {}", prefix.floor, root.floor);
+            return Err(ReplayError::Format(what));
+        }
+        let mut changes = Changes::maintenance(root, number, mvcc);
+        (changes.root.floor, changes.root.pruned) = (prefix.floor, prefix.pruned);
+        while let Some((change, len)) = first_change(stream, bounds(self.limits))? {
+            match (family_of(&change, mvcc)?, change) {
+                (Family::Meta, Change::Put { key, row }) => {
+                    let value = row.strip_prefix(&[PLAIN]).ok_or("a row of unknown form")?;
+                    changes.put_meta(self.pager, key, value)?;
+                }
+                (Family::Meta, Change::Delete { key }) => {
+                    changes.remove_meta(self.pager, key)?;
+                }
+                (_, Change::Delete { key }) => changes.remove_version(self.pager, key)?,
+                (_, Change::Put { .. }) => {
+                    return Err(ReplayError::Format("maintenance that puts a record".into()));
+                }
+            }
+            stream = &stream[len..];
+        }
+        if !stream.is_empty() {
+            return Err(ReplayError::Format("its last change is cut short".into()));
+        }
+        self.take_over(changes, number, place);
+        Ok(())
+    }
+
+    /// The changes are the state from here on.
+    fn take_over(&mut self, changes: Changes, number: FrameNo, place: Retired) {
         let mut freed = changes.edit.freed;
         let replaced = changes.edit.replaced.iter();
         freed.extend(replaced.filter_map(|node| node.get()).map(|disk| Extent::one(disk.page)));
-        lock(&self.pager.space).commit(frame.header.number, freed);
+        lock(&self.pager.space).commit(number, freed);
         self.root = Root { place, ..changes.root };
-        self.commits += 1;
-        let number = frame.header.number;
         self.committed.push((self.first.take().unwrap_or(number), number));
-        Ok(())
     }
 
     /// The parts read so far are void.
@@ -190,6 +236,17 @@ impl<'a> Replayer<'a> {
     }
 }
 
+fn bounds(limits: TreeLimits) -> Bounds {
+    Bounds { max_key_bytes: limits.max_key_bytes(), max_row_bytes: limits.max_value_bytes + 1 }
+}
+
+/// The family of the key that a change concerns, once the key is known to be one.
+fn family_of(change: &Change<'_>, mvcc: bool) -> std::result::Result<Family, ReplayError> {
+    let (Change::Put { key, .. } | Change::Delete { key }) = change;
+    decode_physical(key, mvcc).map_err(|error| error.to_string())?;
+    Ok(Family::from_byte(key[0]).map_err(|error| error.to_string())?)
+}
+
 /// Why a frame could not be replayed.
 enum ReplayError {
     Format(String),
@@ -208,6 +265,12 @@ impl ReplayError {
 impl From<String> for ReplayError {
     fn from(what: String) -> Self {
         Self::Format(what)
+    }
+}
+
+impl From<&str> for ReplayError {
+    fn from(what: &str) -> Self {
+        Self::Format(what.into())
     }
 }
 

@@ -31,6 +31,14 @@ pub(crate) fn commit_at(source: &Source<'_>, seq: u64) -> Result<Option<Commit>>
     Ok(Some(Commit { seq, time: row.time, note: row.note, history_hash: row.hash }))
 }
 
+/// The oldest commit that the timeline still has.
+pub(crate) fn first_commit(source: &Source<'_>) -> Result<Option<u64>> {
+    let range = keys::commit_range();
+    let found = btree::lower_bound(source.pager, &source.root.meta, &range.start)?;
+    let key = found.map(|found| found.leaf.keys.key(found.index));
+    Ok(key.filter(|key| range.contains(key)).map(|key| ending_seq(&key)))
+}
+
 /// The newest commit with a time of at most `time`; 0 before the first.
 pub(crate) fn seq_at_time(source: &Source<'_>, time: Timestamp) -> Result<u64> {
     let mut after = keys::commit_time_key(time, u64::MAX);
@@ -41,7 +49,7 @@ pub(crate) fn seq_at_time(source: &Source<'_>, time: Timestamp) -> Result<u64> {
         if span.index > 0 {
             let key = span.leaf.keys.key(span.index - 1);
             let in_timeline = keys::commit_time_range().contains(&key);
-            return Ok(if in_timeline { seq_of_time_key(&key) } else { 0 });
+            return Ok(if in_timeline { ending_seq(&key) } else { 0 });
         }
         match span.lower {
             Some(lower) => bound = lower,
@@ -50,6 +58,6 @@ pub(crate) fn seq_at_time(source: &Source<'_>, time: Timestamp) -> Result<u64> {
     }
 }
 
-fn seq_of_time_key(key: &[u8]) -> u64 {
+fn ending_seq(key: &[u8]) -> u64 {
     key.last_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }

@@ -9,7 +9,7 @@ mod root;
 mod rows;
 
 pub use commit::Commit;
-pub(crate) use commit::{commit_at, seq_at_time};
+pub(crate) use commit::{commit_at, first_commit, seq_at_time};
 pub(crate) use front::{RowAt, VisibleRow};
 pub(crate) use group::Group;
 pub(crate) use registry::{Registry, Ticket};

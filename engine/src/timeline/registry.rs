@@ -125,13 +125,12 @@ impl Registry {
         }
     }
 
-    /// The oldest sequence that anybody reads.
-    #[cfg(test)]
+    /// The oldest sequence above 0 that anybody reads; 0 is empty for ever.
     pub(crate) fn oldest(&self) -> Option<u64> {
         let held = lock(&self.held);
         let places = self.places.iter().map(|place| place.seq.load(Ordering::SeqCst));
-        let places = places.filter(|&seq| seq > 0).map(|seq| seq - 1);
-        places.chain(held.held.values().map(|&(seq, _)| seq)).min()
+        let places = places.map(|seq| seq.saturating_sub(1));
+        places.chain(held.held.values().map(|&(seq, _)| seq)).filter(|&seq| seq > 0).min()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::format::bytes::Reader;
 use crate::format::catalog::{Catalog, FamilyCount, TreeEntry};
 use crate::format::header::{Header, Retired};
 use crate::ids::{FrameNo, HistoryHash, PageNo};
-use crate::keys::Family;
+use crate::keys::{Family, RECORD_FAMILIES};
 use crate::pager::{Node, Owner, Pager, dirty_nodes, write_all};
 use crate::time::Timestamp;
 
@@ -32,12 +32,15 @@ pub(crate) struct Root {
     pub(crate) hash: HistoryHash,
     /// The oldest sequence that reads right.
     pub(crate) floor: u64,
+    /// A floor to which everything has been pruned: no record has a version that only snapshots
+    /// below it could see.
+    pub(crate) pruned: u64,
     /// The sequence that an empty database adopted.
     pub(crate) base: u64,
     pub(crate) records: Tree,
     pub(crate) meta: Tree,
-    pub(crate) raw: FamilyCount,
-    pub(crate) cells: FamilyCount,
+    /// Counters of the record families, in the order of [`RECORD_FAMILIES`].
+    pub(crate) families: [FamilyCount; RECORD_FAMILIES.len()],
     /// Trees and counters of kinds that this version does not know: kept as they are.
     pub(crate) other_trees: Vec<TreeEntry>,
     pub(crate) other_families: Vec<FamilyCount>,
@@ -62,42 +65,41 @@ impl Root {
             at.map(|at| Tree::from_entry(&trees.remove(at))).ok_or(format!("no tree {name}"))
         };
         let (records, meta) = (take_tree(RECORDS)?, take_tree(META)?);
-        let mut families = catalog.families;
-        let mut take_family = |family: Family| {
-            let at = families.iter().position(|count| count.family == family as u8);
-            at.map(|at| families.remove(at)).ok_or("counters of a family are missing")
-        };
-        let (raw, cells) = (take_family(Family::Raw)?, take_family(Family::Cell)?);
+        let mut others = catalog.families;
+        let mut families = RECORD_FAMILIES.map(no_count);
+        for count in &mut families {
+            let at = others.iter().position(|other| other.family == count.family);
+            *count = others.remove(at.ok_or("counters of a family are missing")?);
+        }
         Ok(Self {
             place: header.retired,
             seq: header.head_seq,
             time: header.head_time,
             hash: header.head_hash,
             floor: catalog.floor,
+            pruned: catalog.pruned,
             base: catalog.base,
             records,
             meta,
-            raw,
-            cells,
+            families,
             other_trees: trees,
-            other_families: families,
+            other_families: others,
         })
     }
 
     /// The state before the first commit, over two empty trees.
     pub(crate) fn empty(records: Tree, meta: Tree) -> Self {
-        let count = |family: Family| FamilyCount { family: family as u8, ..FamilyCount::default() };
         Self {
             place: Retired::default(),
             seq: 0,
             time: i64::MIN,
             hash: HistoryHash::default(),
             floor: 0,
+            pruned: 0,
             base: 0,
             records,
             meta,
-            raw: count(Family::Raw),
-            cells: count(Family::Cell),
+            families: RECORD_FAMILIES.map(no_count),
             other_trees: Vec::new(),
             other_families: Vec::new(),
         }
@@ -116,9 +118,10 @@ impl Root {
         };
         let mut trees = vec![entry(RECORDS, &self.records)?, entry(META, &self.meta)?];
         trees.extend(self.other_trees.iter().cloned());
-        let mut families = vec![self.raw, self.cells];
+        let mut families = self.families.to_vec();
         families.extend(self.other_families.iter().copied());
-        Some(Catalog { floor: self.floor, base: self.base, trees, families })
+        let Self { floor, pruned, base, .. } = *self;
+        Some(Catalog { floor, pruned, base, trees, families })
     }
 
     /// Writes out what is in memory only.
@@ -139,9 +142,15 @@ impl Root {
         self.place.frame
     }
 
-    /// The counters of a family.
+    /// The counters of a family; none for indexes, whose rows are not counted.
     pub(crate) fn count_mut(&mut self, family: u8) -> Option<&mut FamilyCount> {
-        [&mut self.raw, &mut self.cells].into_iter().find(|count| count.family == family)
+        self.families.iter_mut().find(|count| count.family == family)
+    }
+
+    /// The counters of a family of records.
+    pub(crate) fn count(&self, family: Family) -> FamilyCount {
+        let found = self.families.iter().find(|count| count.family == family as u8);
+        found.copied().unwrap_or_default()
     }
 
     /// The same state with its written nodes let go of.
@@ -158,6 +167,10 @@ impl Root {
     pub(crate) fn other_pages(&self) -> impl Iterator<Item = PageNo> + '_ {
         self.other_trees.iter().map(|tree| tree.root.page)
     }
+}
+
+fn no_count(family: Family) -> FamilyCount {
+    FamilyCount { family: family as u8, ..FamilyCount::default() }
 }
 
 /// What the timeline keeps of a commit.

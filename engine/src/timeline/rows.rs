@@ -188,6 +188,11 @@ impl Rows {
         Self { range, seq, mvcc, front: None, back: None, done }
     }
 
+    /// The sequence of the snapshot.
+    pub(crate) fn seq(&self) -> u64 {
+        self.seq
+    }
+
     /// Whether the walk is over.
     pub(crate) fn is_done(&self) -> bool {
         self.done

@@ -4,23 +4,16 @@
 //! sequence, so that a snapshot held for ever does not keep pages from being reused. In format
 //! v1 it is a root.
 
-use std::ops::RangeBounds;
 use std::sync::Arc;
 
-use crate::bytes::Bytes;
+use super::scan::ReadState;
 use crate::core::Core;
-use crate::error::{Error, Result};
-use crate::keys::{self, KeyRange};
-use crate::lattice::{Coord, PackedCoord};
-use crate::pager::Pager;
-use crate::record::{Cell, decode_cell};
-use crate::timeline::{
-    Commit, Root, RowAt, Rows, Source, Ticket, VisibleRow, commit_at, newest_at, newest_at_owned,
-};
+use crate::error::Result;
+use crate::timeline::{Commit, Root, Source, Ticket, commit_at};
 
 /// A read transaction: one state of the database, for as long as it lives.
 pub struct ReadTx {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
     seq: u64,
     /// Format v1 reads this root.
     pinned: Option<Arc<Root>>,
@@ -50,52 +43,15 @@ impl ReadTx {
         self.seq
     }
 
-    /// The cell at a coordinate.
-    ///
-    /// # Errors
-    /// I/O errors and damage.
-    pub fn get_cell(&self, coord: Coord) -> Result<Option<Cell>> {
-        self.with_source(|source| get_cell(&source, coord, self.seq))
-    }
-
-    /// Cells of a range in Morton order. Lazy; reads a leaf at a time.
-    pub fn cells(&self, range: impl RangeBounds<PackedCoord>) -> Cells<'_> {
-        Cells::new(ReadState::Snapshot(self), keys::cell_range(&range), self.seq)
-    }
-
-    /// A value of the raw keyspace.
-    ///
-    /// # Errors
-    /// [`Error::KeyTooLarge`], I/O errors and damage.
+    /// Where reads of this transaction look.
     #[inline]
-    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {
-        let max = self.core.limits.max_raw_key_bytes;
-        self.with_source(|source| get_raw(&source, key.as_ref(), max, self.seq))
+    pub(super) fn state(&self) -> ReadState<'_> {
+        ReadState::Snapshot(self)
     }
 
-    /// Keys and values of a range of the raw keyspace. Lazy; reads a leaf at a time.
-    ///
-    /// ```
-    /// # use hexxladb::{Db, Error, Options};
-    /// # let db = Db::open("scan", Options::in_memory())?;
-    /// # db.update(|tx| tx.put("b", "1"))?;
-    /// db.view(|tx| {
-    ///     for item in tx.scan("a".."c") {
-    ///         let (key, value) = item?;
-    ///         println!("{key:?} {value:?}");
-    ///     }
-    ///     Ok::<(), Error>(())
-    /// })?;
-    /// # Ok::<(), Error>(())
-    /// ```
-    pub fn scan<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> RawScan<'_> {
-        RawScan::new(ReadState::Snapshot(self), keys::raw_range(&range), self.seq)
-    }
-
-    /// Keys of the raw keyspace that begin with `prefix`, and their values.
-    pub fn scan_prefix(&self, prefix: impl AsRef<[u8]>) -> RawScan<'_> {
-        let range = keys::raw_prefix_range(prefix.as_ref());
-        RawScan::new(ReadState::Snapshot(self), range, self.seq)
+    #[inline]
+    pub(super) fn read_seq(&self) -> u64 {
+        self.seq
     }
 
     /// What the timeline keeps of a commit up to this snapshot; `None` for 0, a later one, or one
@@ -119,7 +75,7 @@ impl ReadTx {
     }
 
     #[inline]
-    fn with_source<T>(&self, read: impl FnOnce(Source<'_>) -> Result<T>) -> Result<T> {
+    pub(super) fn with_source<T>(&self, read: impl FnOnce(Source<'_>) -> Result<T>) -> Result<T> {
         if self.owned {
             self.core.check_open()?;
         }
@@ -165,153 +121,5 @@ impl std::ops::Deref for Snapshot {
 
     fn deref(&self) -> &ReadTx {
         &self.0
-    }
-}
-
-/// The cell at a coordinate.
-pub(crate) fn get_cell(source: &Source<'_>, coord: Coord, seq: u64) -> Result<Option<Cell>> {
-    let Some(row) = newest_at(source, &keys::cell_key(coord), seq)? else { return Ok(None) };
-    let Some(bytes) = source.value(&row)? else { return Ok(None) };
-    cell_from(source.pager, &bytes).map(Some)
-}
-
-/// A value of the raw keyspace.
-#[inline]
-pub(crate) fn get_raw(
-    source: &Source<'_>,
-    key: &[u8],
-    max_key_bytes: usize,
-    seq: u64,
-) -> Result<Option<Bytes>> {
-    match newest_at_owned(source, keys::raw_key(key, max_key_bytes)?, seq)? {
-        Some(row) => source.value(&row),
-        None => Ok(None),
-    }
-}
-
-/// A decoded cell; damage is told with the primary's name.
-pub(crate) fn cell_from(pager: &Pager, bytes: &[u8]) -> Result<Cell> {
-    decode_cell(bytes).map_err(|error| error.at(pager.file.path(), 0))
-}
-
-/// Where an iterator reads.
-pub(crate) enum ReadState<'a> {
-    Snapshot(&'a ReadTx),
-    Own(&'a Pager, &'a Root, bool),
-}
-
-impl ReadState<'_> {
-    fn pager(&self) -> &Pager {
-        match self {
-            Self::Snapshot(tx) => &tx.core.pager,
-            Self::Own(pager, ..) => pager,
-        }
-    }
-
-    fn mvcc(&self) -> bool {
-        match self {
-            Self::Snapshot(tx) => tx.core.limits.mvcc,
-            Self::Own(_, _, mvcc) => *mvcc,
-        }
-    }
-
-    fn read<T>(&self, read: impl FnOnce(Source<'_>) -> Result<T>) -> Result<T> {
-        match self {
-            Self::Snapshot(tx) => tx.with_source(read),
-            Self::Own(pager, root, mvcc) => read(Source::new(pager, root, *mvcc)),
-        }
-    }
-}
-
-macro_rules! iterator {
-    ($(#[$doc:meta])* $name:ident, $item:ty, $convert:expr) => {
-        $(#[$doc])*
-        pub struct $name<'a> {
-            state: ReadState<'a>,
-            rows: Rows,
-            failed: bool,
-        }
-
-        impl<'a> $name<'a> {
-            pub(crate) fn new(state: ReadState<'a>, range: KeyRange, seq: u64) -> Self {
-                let rows = Rows::new(range, seq, state.mvcc());
-                Self { state, rows, failed: false }
-            }
-
-            /// Goes to the next leaf; the walk's end or an error ends the iterator.
-            fn next_leaf(&mut self) -> Result<()> {
-                let rows = &mut self.rows;
-                self.state.read(|source| rows.next_leaf(&source))
-            }
-
-            fn row_back(&mut self) -> Result<Option<VisibleRow>> {
-                let rows = &mut self.rows;
-                self.state.read(|source| rows.next_back(&source))
-            }
-
-            fn fail(&mut self, error: Error) -> Option<Result<$item>> {
-                self.failed = true;
-                Some(Err(error))
-            }
-        }
-
-        impl Iterator for $name<'_> {
-            type Item = Result<$item>;
-
-            fn next(&mut self) -> Option<Self::Item> {
-                while !self.failed {
-                    match self.rows.next_in_leaf(self.state.pager()) {
-                        Ok(Some(row)) => match $convert(self.state.pager(), row) {
-                            Ok(item) => return Some(Ok(item)),
-                            Err(error) => return self.fail(error),
-                        },
-                        Ok(None) => {
-                            if let Err(error) = self.next_leaf() {
-                                return self.fail(error);
-                            }
-                            if self.rows.is_done() {
-                                return None;
-                            }
-                        }
-                        Err(error) => return self.fail(error),
-                    }
-                }
-                None
-            }
-        }
-
-        impl DoubleEndedIterator for $name<'_> {
-            fn next_back(&mut self) -> Option<Self::Item> {
-                if self.failed {
-                    return None;
-                }
-                let row = self.row_back();
-                let item = row.and_then(|row| {
-                    row.map(|row| $convert(self.state.pager(), row.at())).transpose()
-                });
-                self.failed = item.is_err();
-                item.transpose()
-            }
-        }
-
-        impl std::iter::FusedIterator for $name<'_> {}
-    };
-}
-
-iterator! {
-    /// Cells in Morton order, from either end. Ends after an error.
-    Cells, (Coord, Cell), |pager: &Pager, row: RowAt<'_>| {
-        let coord = row.with_logical(keys::cell_coord);
-        let coord = coord.map_err(|error| error.at(pager.file.path(), 0))?;
-        Ok::<_, Error>((coord, cell_from(pager, &row.value(pager)?)?))
-    }
-}
-
-iterator! {
-    /// Keys and values of the raw keyspace in key order, from either end. Ends after an error.
-    RawScan, (Bytes, Bytes), |pager: &Pager, row: RowAt<'_>| {
-        let mut item = (Bytes::EMPTY, row.value(pager)?);
-        row.raw_key(&mut item.0).map_err(|error| error.at(pager.file.path(), 0))?;
-        Ok::<_, Error>(item)
     }
 }

@@ -1,27 +1,23 @@
 //! The write transaction: reads its own writes, and leaves nothing behind unless it commits.
 
 use std::marker::PhantomData;
-use std::ops::RangeBounds;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
+use ulid::Ulid;
 
-use super::read::{Cells, RawScan, ReadState, get_cell, get_raw};
-use crate::bytes::Bytes;
-use crate::changes::{Changes, Row, TOMBSTONE_ROW};
+use super::history_hash::{Commit, Touched, history_hash};
+use super::scan::ReadState;
+use crate::changes::Changes;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::format::frame::FrameType;
-use crate::format::redo::{self, CommitPrefix};
-use crate::ids::{FrameNo, HistoryHash};
-use crate::keys::{self, KeyBuf};
-use crate::lattice::{Coord, PackedCoord};
+use crate::format::redo::CommitPrefix;
+use crate::ids::FrameNo;
 use crate::pager::Owner;
 use crate::probe::{self, Probe};
-use crate::record::{Cell, encode_cell};
 use crate::sync::lock;
 use crate::time::Timestamp;
-use crate::timeline::{MetaRow, PLAIN, Root, newest_at};
+use crate::timeline::{MetaRow, Root};
 use crate::wal::{NewFrame, Wal};
 
 /// Most bytes of a note.
@@ -29,22 +25,15 @@ const MAX_NOTE_BYTES: usize = 4096;
 /// Redo that is kept in memory before it goes to the log in parts.
 const REDO_BYTES: usize = 1 << 20;
 
-/// A record that the transaction touched, for the history hash.
-#[derive(Debug)]
-struct Touched {
-    logical: KeyBuf,
-    /// SHA-256 of the value put last; `None` for a delete.
-    value: Option<[u8; 32]>,
-}
-
 /// A write transaction. Get one from [`Db::update`](crate::Db::update) or
 /// [`Db::begin_write`](crate::Db::begin_write); dropping it rolls back. It stays on its thread.
 pub struct WriteTx {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
     base: Arc<Root>,
-    changes: Changes,
-    redo: Vec<u8>,
-    touched: Vec<Touched>,
+    pub(super) changes: Changes,
+    pub(super) redo: Vec<u8>,
+    pub(super) touched: Vec<Touched>,
+    pub(super) last_seam_id: Option<Ulid>,
     note: Option<String>,
     time: Option<Timestamp>,
     /// Parts are in the log already.
@@ -67,6 +56,7 @@ impl WriteTx {
             changes,
             redo: Vec::new(),
             touched: Vec::new(),
+            last_seam_id: None,
             note: None,
             time: None,
             in_parts: false,
@@ -106,79 +96,15 @@ impl WriteTx {
         Ok(())
     }
 
-    /// Puts a cell.
-    ///
-    /// # Errors
-    /// [`Error::InvalidRecord`], [`Error::KeyTooLarge`] or [`Error::ValueTooLarge`] refuse the
-    /// put and leave the transaction usable; an I/O error does not.
-    pub fn put_cell(&mut self, coord: Coord, cell: &Cell) -> Result<()> {
-        let mut value = Vec::with_capacity(cell.raw_content.len() + 64);
-        encode_cell(cell, &mut value)?;
-        self.put_record(keys::cell_key(coord), &value)
-    }
-
-    /// Deletes a cell; says whether there was one.
-    ///
-    /// # Errors
-    /// An I/O error leaves the transaction unfit to commit.
-    pub fn delete_cell(&mut self, coord: Coord) -> Result<bool> {
-        self.delete_record(keys::cell_key(coord))
-    }
-
-    /// Puts a value in the raw keyspace. Keys are at most 1 KiB escaped (a zero byte takes two),
-    /// 900 bytes with 4 KiB pages.
-    ///
-    /// # Errors
-    /// [`Error::KeyTooLarge`] or [`Error::ValueTooLarge`] refuse the put and leave the
-    /// transaction usable; an I/O error does not.
-    pub fn put(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
-        let logical = keys::raw_key(key.as_ref(), self.core.limits.max_raw_key_bytes)?;
-        self.put_record(logical, value.as_ref())
-    }
-
-    /// Deletes a key of the raw keyspace; says whether it was there.
-    ///
-    /// # Errors
-    /// An I/O error leaves the transaction unfit to commit.
-    pub fn delete(&mut self, key: impl AsRef<[u8]>) -> Result<bool> {
-        let logical = keys::raw_key(key.as_ref(), self.core.limits.max_raw_key_bytes)?;
-        self.delete_record(logical)
-    }
-
-    /// The cell at a coordinate, as this transaction sees it.
-    ///
-    /// # Errors
-    /// I/O errors and damage.
-    pub fn get_cell(&self, coord: Coord) -> Result<Option<Cell>> {
-        get_cell(&self.changes.source(&self.core.pager), coord, u64::MAX)
-    }
-
-    /// Cells of a range in Morton order, as this transaction sees them.
-    pub fn cells(&self, range: impl RangeBounds<PackedCoord>) -> Cells<'_> {
-        Cells::new(self.state(), keys::cell_range(&range), u64::MAX)
-    }
-
-    /// A value of the raw keyspace, as this transaction sees it.
-    ///
-    /// # Errors
-    /// I/O errors and damage.
-    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {
-        let max = self.core.limits.max_raw_key_bytes;
-        get_raw(&self.changes.source(&self.core.pager), key.as_ref(), max, u64::MAX)
-    }
-
-    /// Keys and values of a range of the raw keyspace, as this transaction sees them.
-    pub fn scan<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> RawScan<'_> {
-        RawScan::new(self.state(), keys::raw_range(&range), u64::MAX)
-    }
-
-    /// Keys that begin with `prefix`, and their values, as this transaction sees them.
-    pub fn scan_prefix(&self, prefix: impl AsRef<[u8]>) -> RawScan<'_> {
-        RawScan::new(self.state(), keys::raw_prefix_range(prefix.as_ref()), u64::MAX)
-    }
-
-    fn state(&self) -> ReadState<'_> {
+    /// Where reads of this transaction look.
+    pub(super) fn state(&self) -> ReadState<'_> {
         ReadState::Own(&self.core.pager, &self.changes.root, self.core.limits.mvcc)
+    }
+
+    /// Reads of this transaction see everything that it has written.
+    #[expect(clippy::unused_self, reason = "as a read transaction, which has a sequence")]
+    pub(super) fn read_seq(&self) -> u64 {
+        u64::MAX
     }
 
     /// Commits; returns head after it: the commit's sequence, or that of the base when the
@@ -240,53 +166,7 @@ impl WriteTx {
         core.settle(frame, seq)
     }
 
-    fn put_record(&mut self, logical: KeyBuf, value: &[u8]) -> Result<()> {
-        let max = self.core.limits.max_value_bytes;
-        if value.len() > max {
-            return Err(Error::ValueTooLarge { len: value.len(), max });
-        }
-        self.check_usable()?;
-        let key = self.changes.physical(&logical);
-        let digest = Sha256::digest(value).into();
-        self.apply(&key, Some(&[&[PLAIN], value]))?;
-        self.touched.push(Touched { logical, value: Some(digest) });
-        self.limit_memory()
-    }
-
-    fn delete_record(&mut self, logical: KeyBuf) -> Result<bool> {
-        self.check_usable()?;
-        let source = self.changes.source(&self.core.pager);
-        let newest = newest_at(&source, &logical, u64::MAX)?;
-        if newest.is_none_or(|newest| newest.tombstone) {
-            return Ok(false);
-        }
-        let key = self.changes.physical(&logical);
-        let row: Option<Row<'_>> =
-            if self.core.limits.mvcc { Some(&[TOMBSTONE_ROW]) } else { None };
-        self.apply(&key, row)?;
-        self.touched.push(Touched { logical, value: None });
-        self.limit_memory()?;
-        Ok(true)
-    }
-
-    /// Puts or (without a row) removes a physical row, in the tree and in the redo stream.
-    fn apply(&mut self, key: &[u8], row: Option<Row<'_>>) -> Result<()> {
-        let pager = &self.core.pager;
-        let applied = match row {
-            Some(row) => self.changes.put_row(pager, key, row),
-            None => self.changes.delete_row(pager, key).map(|_| ()),
-        };
-        if let Err(error) = applied {
-            return Err(self.break_off(error));
-        }
-        match row {
-            Some(row) => redo::push_put(&mut self.redo, key, row),
-            None => redo::push_delete(&mut self.redo, key),
-        }
-        Ok(())
-    }
-
-    fn check_usable(&self) -> Result<()> {
+    pub(super) fn check_usable(&self) -> Result<()> {
         if self.broken {
             return Err(Error::invalid(
                 "transaction",
@@ -298,14 +178,14 @@ impl WriteTx {
     }
 
     /// A failed operation may have left half of a change in the tree.
-    fn break_off(&mut self, error: Error) -> Error {
+    pub(super) fn break_off(&mut self, error: Error) -> Error {
         self.broken = true;
         self.core.poison_unless_harmless(error)
     }
 
     /// Large transactions need no large memory: redo goes to the log in parts, and nodes to free
     /// pages.
-    fn limit_memory(&mut self) -> Result<()> {
+    pub(super) fn limit_memory(&mut self) -> Result<()> {
         let max = self.core.wal.get().map_or(REDO_BYTES, Wal::max_payload_bytes);
         let part = max.min(REDO_BYTES);
         let flushed = if self.redo.len() > part { self.flush_parts(part) } else { Ok(()) };
@@ -355,7 +235,13 @@ impl WriteTx {
         let wanted =
             self.time.unwrap_or_else(|| Timestamp::from_nanos(core.vfs.clock().wall_nanos()));
         let time = self.changes.time_after(wanted);
-        let hash = self.history_hash(time);
+        let commit = Commit {
+            before: self.base.hash,
+            seq: self.commit_seq(),
+            time,
+            note: self.note.as_deref(),
+        };
+        let hash = history_hash(&commit, &mut self.touched);
         let prefix = CommitPrefix { history_hash: hash, note: self.note.clone() };
         let prefix_bytes = prefix.encode();
         let max = wal.max_payload_bytes();
@@ -375,51 +261,12 @@ impl WriteTx {
         Ok(())
     }
 
-    /// The commit is in the log: its state is the next base, and its pages change hands.
+    /// The commit is in the log: its state is the next base.
     fn hand_over(&mut self, frame: FrameNo) {
-        let core = &self.core;
-        let edit = &mut self.changes.edit;
-        let mut freed = std::mem::take(&mut edit.freed);
-        freed.extend(core.checkpoints.note_replaced(frame, std::mem::take(&mut edit.replaced)));
-        lock(&core.pager.space).commit(frame, freed);
-        let root = Arc::new(self.changes.root.clone());
-        core.group.committed(&root);
-        core.set_base(root);
-        core.begin_checkpoint_if_due();
+        self.core.hand_over(&mut self.changes, frame);
+        self.core.begin_checkpoint_if_due();
         self.ended = true;
-        core.leave_seat();
-    }
-
-    /// SHA-256 over the hash before and the transaction's net content, in the order of keys.
-    fn history_hash(&mut self, time: Timestamp) -> HistoryHash {
-        if !self.touched.is_sorted_by(|a, b| a.logical <= b.logical) {
-            self.touched.sort_by(|a, b| a.logical.cmp(&b.logical));
-        }
-        let is_last = |index: usize| {
-            self.touched
-                .get(index + 1)
-                .is_none_or(|next| next.logical != self.touched[index].logical)
-        };
-        let last: Vec<usize> = (0..self.touched.len()).filter(|&index| is_last(index)).collect();
-        let note = self.note.as_deref().unwrap_or_default();
-        let mut hasher = Sha256::new();
-        hasher.update(self.base.hash);
-        hasher.update(self.commit_seq().to_le_bytes());
-        hasher.update(time.as_nanos().to_le_bytes());
-        hasher.update((note.len() as u32).to_le_bytes());
-        hasher.update(note);
-        hasher.update((last.len() as u32).to_le_bytes());
-        for index in last {
-            let touched = &self.touched[index];
-            hasher.update([if touched.value.is_some() { 1 } else { 2 }]);
-            hash_name(&mut hasher, &touched.logical);
-            if let Some(digest) = touched.value {
-                hasher.update(digest);
-            }
-        }
-        let mut hash = HistoryHash::default();
-        hash.copy_from_slice(&hasher.finalize()[..16]);
-        hash
+        self.core.leave_seat();
     }
 
     fn undo(&mut self) {
@@ -433,21 +280,6 @@ impl WriteTx {
             wal.owe_abort();
         }
         self.core.leave_seat();
-    }
-}
-
-/// The record's name in the history hash: family (1 raw, 2 cell), length, and the application
-/// key, or q and r of the coordinate.
-fn hash_name(hasher: &mut Sha256, logical: &[u8]) {
-    if let Ok(key) = keys::raw_app_key(logical) {
-        hasher.update([1]);
-        hasher.update((key.len() as u32).to_le_bytes());
-        hasher.update(&*key);
-    } else if let Ok(coord) = keys::cell_coord(logical) {
-        hasher.update([2]);
-        hasher.update(8u32.to_le_bytes());
-        hasher.update(coord.q().to_le_bytes());
-        hasher.update(coord.r().to_le_bytes());
     }
 }
 

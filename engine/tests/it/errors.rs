@@ -4,7 +4,8 @@
 use hexxladb::vfs::sim::{Effect, SimVfs, Target};
 use hexxladb::vfs::{MemoryVfs, Vfs};
 use hexxladb::{
-    CancelToken, Cell, Coord, Db, Error, Options, PutCells, Result, Timestamp, Validity,
+    CancelToken, Cell, Coord, Db, Error, Facet, FacetId, Options, PutCells, ResolutionStatus,
+    Result, Seam, SeamType, Timestamp, Ulid, Validity,
 };
 
 use crate::image::{Image, put_u64};
@@ -131,6 +132,37 @@ fn all() -> Vec<(&'static str, Error)> {
                 tx.put_cell(coord(0, 0), &Cell::new("").with_validity(never))
             }),
         ),
+        ("CellNotFound", refused(|tx| tx.link_cells(coord(0, 0), coord(1, 0), "r", 1.0))),
+        ("FacetDerivationMismatch", {
+            refused(|tx| {
+                tx.put_cell(coord(0, 0), &Cell::new("now"))?;
+                tx.update_facet(coord(0, 0), FacetId::ALL[0], &Facet::of(&Cell::new("then"), ""))
+            })
+        }),
+        ("SeamNotFound", {
+            refused(|tx| tx.resolve_seam(Ulid::from(7u128), ResolutionStatus::Merged, None))
+        }),
+        ("SeamEndpointsFixed", {
+            refused(|tx| {
+                let seam = |r| Seam::new(coord(0, 0), coord(1, r), SeamType::Conflict);
+                tx.put_seam(Ulid::from(7u128), &seam(0))?;
+                tx.put_seam(Ulid::from(7u128), &seam(1))
+            })
+        }),
+        ("SupersessionCycle", {
+            refused(|tx| {
+                let seam = |a, b| Seam::new(coord(a, 0), coord(b, 0), SeamType::Supersedes);
+                tx.put_seam(Ulid::from(1u128), &seam(2, 1))?;
+                tx.put_seam(Ulid::from(2u128), &seam(3, 2))?;
+                tx.put_seam(Ulid::from(3u128), &seam(1, 3))
+            })
+        }),
+        ("SnapshotTagExists", {
+            put(&db, "key", "").unwrap();
+            db.tag_snapshot_at("release", 0).unwrap();
+            db.tag_snapshot("release").unwrap_err()
+        }),
+        ("SnapshotTagNotFound", db.view_at_tag("no", |_| Ok::<_, Error>(())).unwrap_err()),
         ("NestedWrite", db.update(|_| Ok::<_, Error>(db.begin_write().unwrap_err())).unwrap()),
         ("CommitUnknown", unknown),
         ("Poisoned", poisoned.sync().unwrap_err()),

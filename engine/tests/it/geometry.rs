@@ -82,7 +82,7 @@ proptest! {
         if ring.len() == 6 * radius as usize {
             let next = ring.iter().cycle().skip(1);
             prop_assert!(ring.iter().zip(next).all(|(a, b)| a.distance(*b) == 1));
-            prop_assert_eq!((ring[0].q(), ring[0].r()), (center.q() - radius as i32, center.r() + radius as i32));
+            prop_assert_eq!((ring[0].q(), ring[0].r()), (center.q() - radius.cast_signed(), center.r() + radius.cast_signed()));
         }
         let around: Vec<Coord> = center.neighbors().collect();
         prop_assert!(around.iter().all(|coord| coord.distance(center) == 1));

@@ -184,7 +184,7 @@ impl Image {
     fn find_parents(&mut self) {
         let catalog = self.catalog();
         self.parents.insert(catalog, (0, CATALOG));
-        let mut at = CONTENT + 20;
+        let mut at = CONTENT + 28;
         for _ in 0..u16_at(self.page(catalog), CONTENT) {
             // Name, kind, level, reserved, rows, then the pointer.
             at += 1 + usize::from(self.page(catalog)[at]) + 4 + 8;
@@ -212,7 +212,7 @@ impl Image {
     /// Offset in the catalogue of the counters of a family: visible, logical, rows.
     pub(crate) fn counters_at(&self, family: u8) -> usize {
         let catalog = self.page(self.catalog());
-        let mut at = CONTENT + 20;
+        let mut at = CONTENT + 28;
         for _ in 0..u16_at(catalog, CONTENT) {
             at += 1 + usize::from(catalog[at]) + 4 + 8 + CHILD_BYTES;
         }

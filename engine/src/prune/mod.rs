@@ -1,0 +1,235 @@
+//! Pruning: giving up the snapshots below a floor, and removing what only they could see.
+//!
+//! Always: the floor is published before the first row goes, so that a snapshot below it is
+//! refused, never wrong; what a registered snapshot or a tag can see stays.
+//!
+//! The work is done in slices. Each is chosen beside running commits and applied with the
+//! writer's seat taken for as long as a transaction of so many rows would take it.
+
+mod batch;
+mod policy;
+mod profile;
+
+use std::sync::Arc;
+
+pub(crate) use policy::{commits_per_hour, lowest_hold, suggested};
+pub use profile::{PrunePlan, PruneProfile, Pruned};
+pub(crate) use profile::{carry_out, plan_by_profile, tick};
+
+use crate::cancel::CancelToken;
+use crate::core::{Core, PrunePass};
+use crate::error::{Error, Result};
+use crate::keys::{self, KeyBuf};
+use crate::maintenance::Maintenance;
+use crate::options::Retention;
+use crate::probe::{self, Probe};
+use crate::stats::FloorHold;
+use crate::sync::lock;
+use crate::time::Timestamp;
+use crate::timeline::{Source, commit_at, first_commit, seq_at_time};
+use batch::{Batch, Walk};
+
+/// Rows that one slice removes at most, and commits that it cuts from the timeline.
+const SLICE_ROWS: u64 = 512;
+
+/// Below what to prune.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PruneBefore {
+    /// Snapshots before this commit.
+    Seq(u64),
+    /// Snapshots before the newest commit at or before this time.
+    Time(Timestamp),
+}
+
+impl From<u64> for PruneBefore {
+    fn from(seq: u64) -> Self {
+        Self::Seq(seq)
+    }
+}
+
+impl From<Timestamp> for PruneBefore {
+    fn from(time: Timestamp) -> Self {
+        Self::Time(time)
+    }
+}
+
+/// The commit that stays the oldest readable one.
+fn resolve(source: &Source<'_>, before: PruneBefore) -> Result<u64> {
+    let head = source.root.seq;
+    match before {
+        PruneBefore::Seq(seq) if seq > head => Err(Error::ReadSeqFuture { seq, head }),
+        PruneBefore::Seq(seq) => Ok(seq),
+        PruneBefore::Time(time) => seq_at_time(source, time),
+    }
+}
+
+/// The floor that may be had for `before`, and what keeps it lower.
+fn clamped(core: &Core, source: &Source<'_>, before: u64) -> Result<(u64, Option<FloorHold>)> {
+    let hold = lowest_hold(core, source)?.filter(|hold| hold.seq < before);
+    let floor = hold.as_ref().map_or(before, |hold| hold.seq);
+    Ok((floor, hold))
+}
+
+/// What pruning before a sequence or time would do.
+pub(crate) fn plan(core: &Arc<Core>, before: PruneBefore) -> Result<PrunePlan> {
+    core.check_open()?;
+    let before = resolve(&core.source(&core.group.load()), before)?;
+    plan_before(core, before, None, SLICE_ROWS)
+}
+
+/// A plan for a sequence, under a policy if there is one.
+fn plan_before(
+    core: &Arc<Core>,
+    before: u64,
+    policy: Option<Retention>,
+    batch_rows: u64,
+) -> Result<PrunePlan> {
+    let (floor, held_by) = clamped(core, &core.source(&core.group.load()), before)?;
+    let (mut rows, mut bytes) = (0, 0);
+    let mut done_from = keys::all_records_range().end;
+    let mut through = false;
+    while !through {
+        core.check_open()?;
+        let root = core.group.load_full();
+        let floor = floor.max(root.floor);
+        let walk = Walk { source: core.source(&root), floor };
+        let mut batch = Batch::default();
+        through = walk.choose(&mut done_from, SLICE_ROWS, &mut batch)?;
+        rows += batch.rows;
+        bytes += batch.bytes;
+    }
+    let commits = {
+        let root = core.group.load();
+        let first = first_commit(&core.source(&root))?;
+        first.map_or(0, |first| floor.saturating_sub(first))
+    };
+    Ok(PrunePlan { before, floor, held_by, policy, batch_rows, rows, bytes, commits })
+}
+
+/// Prunes before a sequence or time; removes at most `max_rows` versions.
+pub(crate) fn prune(core: &Arc<Core>, before: PruneBefore, max_rows: u64) -> Result<Pruned> {
+    if max_rows == 0 {
+        return Err(Error::invalid("max_rows", max_rows, "1 or more"));
+    }
+    core.check_open()?;
+    let before = resolve(&core.source(&core.group.load()), before)?;
+    run(core, before, max_rows, None)
+}
+
+fn run(
+    core: &Arc<Core>,
+    before: u64,
+    max_rows: u64,
+    cancel: Option<&CancelToken>,
+) -> Result<Pruned> {
+    core.check_open()?;
+    core.check_writable()?;
+    let mut pass = lock(&core.pass);
+    let held_by = raise_floor(core, before)?;
+    let mut rows = 0;
+    loop {
+        core.check_open()?;
+        if cancel.is_some_and(CancelToken::is_cancelled) {
+            return Err(Error::Cancelled { done: rows });
+        }
+        let slice = slice(core, &mut pass, max_rows - rows)?;
+        rows += slice.rows;
+        if slice.done || rows == max_rows {
+            return Ok(Pruned {
+                rows,
+                floor: core.floor(),
+                done: slice.done,
+                held_by,
+                no_policy: false,
+            });
+        }
+    }
+}
+
+/// Publishes the floor that may be had, if it is higher than the one there is.
+fn raise_floor(core: &Arc<Core>, before: u64) -> Result<Option<FloorHold>> {
+    let (wanted, held_by) = clamped(core, &core.source(&core.group.load()), before)?;
+    if wanted > core.floor() {
+        let mut maintenance = Maintenance::begin(core)?;
+        // Tags are put with the seat taken: now none can come in between.
+        let (floor, held_by) = clamped(core, &maintenance.source(), before)?;
+        if floor > maintenance.root().floor {
+            maintenance.raise_floor(floor);
+        }
+        maintenance.commit()?;
+        core.raise_floor(floor);
+        return Ok(held_by);
+    }
+    if held_by.is_some() {
+        probe::hit(Probe::PruneHeld);
+    }
+    Ok(held_by)
+}
+
+/// What a slice has done.
+struct Slice {
+    rows: u64,
+    /// Nothing is left to be done under the floor.
+    done: bool,
+}
+
+fn slice(core: &Arc<Core>, pass: &mut Option<PrunePass>, max_rows: u64) -> Result<Slice> {
+    let root = core.group.load_full();
+    let source = core.source(&root);
+    // Who began to read before the floor rose may have registered below it since.
+    let floor = core.registry.oldest().map_or(root.floor, |oldest| root.floor.min(oldest));
+    let mut batch = Batch::default();
+    let mut pruned_to = None;
+    if root.pruned < floor {
+        let pass_now = pass
+            .get_or_insert_with(|| PrunePass { floor, done_from: keys::all_records_range().end });
+        let walk = Walk { source, floor };
+        let max_rows = max_rows.min(SLICE_ROWS);
+        if walk.choose(&mut pass_now.done_from, max_rows, &mut batch)? {
+            // Rows that were met before the floor rose further wait for the next pass.
+            pruned_to = Some(pass_now.floor.min(floor));
+        }
+    }
+    let records_done = pruned_to.unwrap_or(root.pruned) >= floor;
+    let commits = commits_below(&source, floor)?;
+    let timeline_done = (commits.len() as u64) < 2 * SLICE_ROWS;
+    let applied = apply(core, &batch, &commits, pruned_to);
+    if applied.is_err() || pruned_to.is_some() {
+        *pass = None;
+    }
+    applied?;
+    Ok(Slice { rows: batch.rows, done: records_done && timeline_done })
+}
+
+/// The timeline's rows of the oldest commits below the floor, those of one slice.
+fn commits_below(source: &Source<'_>, floor: u64) -> Result<Vec<KeyBuf>> {
+    let mut rows = Vec::new();
+    let Some(first) = first_commit(source)? else { return Ok(rows) };
+    for seq in (first..floor).take(SLICE_ROWS as usize) {
+        let Some(commit) = commit_at(source, seq)? else { break };
+        rows.push(keys::commit_key(seq));
+        rows.push(keys::commit_time_key(commit.time, seq));
+    }
+    Ok(rows)
+}
+
+fn apply(
+    core: &Arc<Core>,
+    batch: &Batch,
+    commits: &[KeyBuf],
+    pruned_to: Option<u64>,
+) -> Result<()> {
+    if batch.keys.is_empty() && commits.is_empty() && pruned_to.is_none() {
+        return Ok(());
+    }
+    probe::hit(Probe::PruneSlice);
+    let mut maintenance = Maintenance::begin(core)?;
+    for key in batch.keys.iter().chain(commits) {
+        maintenance.remove(key)?;
+    }
+    if let Some(pruned) = pruned_to.filter(|pruned| *pruned > maintenance.root().pruned) {
+        maintenance.note_pruned(pruned);
+    }
+    maintenance.commit()
+}

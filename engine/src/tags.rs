@@ -1,0 +1,107 @@
+//! Snapshot tags: names for sequences, which hold the prune floor at or below theirs.
+
+use std::sync::Arc;
+
+use crate::btree;
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::keys::{self, LogicalKey, MAX_TEXT_BYTES, escaped_len};
+use crate::maintenance::Maintenance;
+use crate::timeline::{Source, read_value};
+use crate::tx::{damaged, decoded};
+
+/// A named snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct SnapshotTag {
+    /// Its name.
+    pub name: String,
+    /// The commit that it names; 0 is the empty database.
+    pub seq: u64,
+}
+
+/// Puts a tag, on head where no sequence is given; returns its sequence.
+pub(crate) fn put(core: &Arc<Core>, name: &str, seq: Option<u64>) -> Result<u64> {
+    check_name(name)?;
+    let mut maintenance = Maintenance::begin(core)?;
+    let done = put_in(&mut maintenance, name, seq);
+    // Whatever was seen on the way must be durable before anyone hears of it.
+    maintenance.commit()?;
+    done
+}
+
+fn put_in(maintenance: &mut Maintenance, name: &str, seq: Option<u64>) -> Result<u64> {
+    let (head, floor) = (maintenance.root().seq, maintenance.root().floor);
+    let seq = seq.unwrap_or(head);
+    if seq > head {
+        return Err(Error::ReadSeqFuture { seq, head });
+    }
+    if seq != 0 && seq < floor {
+        return Err(Error::SnapshotPruned { seq, oldest: floor });
+    }
+    match get(&maintenance.source(), name)? {
+        Some(old) if old == seq => {}
+        Some(old) => {
+            return Err(Error::SnapshotTagExists { name: name.to_owned(), seq: old });
+        }
+        None => maintenance.put_meta(&keys::tag_key(name), &seq.to_le_bytes())?,
+    }
+    Ok(seq)
+}
+
+/// Removes a tag; says whether there was one.
+pub(crate) fn remove(core: &Arc<Core>, name: &str) -> Result<bool> {
+    check_name(name)?;
+    let mut maintenance = Maintenance::begin(core)?;
+    let found = get(&maintenance.source(), name)?.is_some();
+    if found {
+        maintenance.remove(&keys::tag_key(name))?;
+    }
+    maintenance.commit()?;
+    Ok(found)
+}
+
+/// The sequence that a tag names.
+pub(crate) fn get(source: &Source<'_>, name: &str) -> Result<Option<u64>> {
+    match source.meta(&keys::tag_key(name))? {
+        Some(value) => sequence(source, &value).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// All tags, by name.
+pub(crate) fn all(source: &Source<'_>) -> Result<Vec<SnapshotTag>> {
+    let (mut tags, range) = (Vec::new(), keys::tag_range());
+    let mut next = range.start.clone();
+    while let Some(found) = btree::lower_bound(source.pager, &source.root.meta, &next)? {
+        let mut key = found.leaf.keys.key(found.index);
+        if !range.contains(&key) {
+            break;
+        }
+        let LogicalKey::Tag(name) = decoded(source.pager, keys::decode_logical(&key))? else {
+            return Err(damaged(source.pager, "a row of another kind among snapshot tags"));
+        };
+        let value = read_value(source.pager, &found.leaf, found.index)?;
+        tags.push(SnapshotTag { name, seq: sequence(source, &value)? });
+        key.push(0);
+        next = key;
+    }
+    Ok(tags)
+}
+
+fn sequence(source: &Source<'_>, value: &[u8]) -> Result<u64> {
+    let bytes = value.try_into().map_err(|_| damaged(source.pager, "a snapshot tag of no form"))?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let len = escaped_len(name.as_bytes());
+    if len > MAX_TEXT_BYTES {
+        return Err(Error::KeyTooLarge { what: "snapshot tag", len, max: MAX_TEXT_BYTES });
+    }
+    if name.is_empty() {
+        return Err(Error::invalid("snapshot tag", "empty", "1 to 255 bytes"));
+    }
+    Ok(())
+}
