@@ -104,7 +104,11 @@ pub fn histories(db: &Db, model: &Model, id: &Id, head: u64, excuses: &Excuses) 
         };
         let version = excuses.take("history", version)?;
         let expected = (*seq, Some(model.time_at(*seq)));
-        same("version in a history", &(version.seq, version.time.map(Timestamp::as_nanos)), &expected)?;
+        same(
+            "version in a history",
+            &(version.seq, version.time.map(Timestamp::as_nanos)),
+            &expected,
+        )?;
         if !is_content(version.record.as_ref(), content.as_ref()) {
             let what = format!("{} at {seq}: {}", brief(id), brief(&version.record));
             return fail(Kind::Wrong, "value in a history", what);
