@@ -16,6 +16,7 @@ pub struct Readme;
 pub mod cli;
 pub mod data;
 pub mod engines;
+pub mod load;
 pub mod machine;
 pub mod process;
 pub mod report;
