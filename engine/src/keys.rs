@@ -34,6 +34,8 @@ mod decode_error;
 mod escape;
 mod indexes;
 mod logical;
+#[cfg(any(test, feature = "sim"))]
+mod order;
 mod records;
 #[cfg(test)]
 mod tests;

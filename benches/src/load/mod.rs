@@ -24,9 +24,9 @@ pub struct Arguments {
     #[arg(required = true, value_enum)]
     names: Vec<Name>,
 
-    /// Small sizes, to see that everything works; the figures mean nothing and none is missed.
-    #[arg(long)]
-    quick: bool,
+    /// Share of the full size in percent. Below 100 the figures mean little, and none is missed.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100))]
+    percent: u64,
 
     /// Where to put the databases [default: beside this program].
     #[arg(long)]
@@ -35,6 +35,10 @@ pub struct Arguments {
     /// Print one JSON object for each figure.
     #[arg(long)]
     json: bool,
+
+    /// What a child process of this program does: fill this directory, in a heap of its own.
+    #[arg(long, hide = true)]
+    fill: Option<PathBuf>,
 }
 
 /// A workload.
@@ -54,13 +58,13 @@ enum Name {
 #[derive(Clone, Copy, Debug)]
 struct Plan<'a> {
     dir: &'a Path,
-    quick: bool,
+    percent: u64,
 }
 
 impl Plan<'_> {
-    /// `full`, or a hundredth of it.
+    /// The share of `full` that was asked for.
     fn size(&self, full: u64) -> u64 {
-        if self.quick { full / 100 } else { full }
+        full * self.percent / 100
     }
 }
 
@@ -118,11 +122,15 @@ impl Figure {
 impl Arguments {
     /// Runs the workloads; says whether every figure holds.
     pub fn run(&self) -> Result<bool> {
+        if let Some(dir) = &self.fill {
+            prune::fill(&Plan { dir, percent: self.percent })?;
+            return Ok(true);
+        }
         let mut hold = true;
         for name in &self.names {
             let label = name.to_possible_value().map_or(String::new(), |v| v.get_name().to_owned());
             let dir = self.directory(&label)?;
-            let plan = Plan { dir: &dir, quick: self.quick };
+            let plan = Plan { dir: &dir, percent: self.percent };
             let figures = match name {
                 Name::Diff => diff::run(&plan),
                 Name::Prune => prune::run(&plan),
@@ -135,7 +143,7 @@ impl Arguments {
                 println!("{label}");
             }
             for figure in &figures {
-                hold &= self.quick || figure.holds();
+                hold &= self.percent < 100 || figure.holds();
                 if self.json {
                     println!("{}", figure.json(&label));
                 } else {

@@ -1,17 +1,19 @@
 //! Half of ten million versions pruned: what it takes of memory, and what a reader and a writer
 //! beside it feel of it.
 
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hexxladb::{Coord, Db, Durability};
 
-use super::cells::{expect, fill, options};
+use super::cells::{self, expect, options};
 use super::{Bound, Figure, Plan};
 use crate::Result;
 use crate::data::Random;
 use crate::usage::{self, RaiseOnDrop};
 
+const CELLS: u64 = 1_000_000;
 const VERSIONS: u64 = 10;
 const BATCH_ROWS: u64 = 2_048;
 /// Reads of one view.
@@ -19,20 +21,13 @@ const READS: u64 = 100;
 const MIB: f64 = (1 << 20) as f64;
 
 pub(super) fn run(plan: &Plan<'_>) -> Result<Vec<Figure>> {
-    let coords = super::cells::coords(plan.size(1_000_000))?;
-    let path = plan.dir.join("db");
-    let db = Db::open(&path, options().durability(Durability::Buffered))?;
-    let mut ends = Vec::new();
-    for version in 0..VERSIONS {
-        fill(&db, &coords, version, |_, cell| cell)?;
-        ends.push(db.head()?);
-    }
-    db.close()?;
-    let db = Db::open(&path, options())?;
+    fill_in_child(plan)?;
+    let coords = cells::coords(plan.size(CELLS))?;
+    let db = Db::open(plan.dir.join("db"), options())?;
     let rows = db.stats_mvcc()?.versioned_row_count;
-    // The first half of the versions of each cell goes.
-    let before = ends[VERSIONS as usize / 2];
-    let stretch = Duration::from_millis(if plan.quick { 200 } else { 3_000 });
+    // The first half of the versions of each cell goes: every version took as many commits.
+    let before = db.head()? / VERSIONS * (VERSIONS / 2 + 1);
+    let stretch = Duration::from_millis(plan.size(3_000).max(200));
 
     let alone_before = reads(&db, &coords, &Until::Time(stretch))?;
     let file_before = usage::disk_bytes(plan.dir)?;
@@ -82,6 +77,26 @@ pub(super) fn run(plan: &Plan<'_>) -> Result<Vec<Figure>> {
         },
         Figure { name: "files", value: file_before as f64 / MIB, unit: "MiB", bound: Bound::None },
     ])
+}
+
+/// Ten versions of each cell.
+pub(super) fn fill(plan: &Plan<'_>) -> Result<()> {
+    let coords = cells::coords(plan.size(CELLS))?;
+    let db = Db::open(plan.dir.join("db"), options().durability(Durability::Buffered))?;
+    for version in 0..VERSIONS {
+        cells::fill(&db, &coords, version, |_, cell| cell)?;
+    }
+    Ok(db.close()?)
+}
+
+/// The same in a process of its own, so that the memory measured is that of the pruning.
+fn fill_in_child(plan: &Plan<'_>) -> Result<()> {
+    let percent = plan.percent.to_string();
+    let status = Command::new(std::env::current_exe()?)
+        .args(["prune", "--percent", &percent, "--fill"])
+        .arg(plan.dir)
+        .status()?;
+    if status.success() { Ok(()) } else { Err(format!("filling the database: {status}").into()) }
 }
 
 /// How long something runs beside the pruning.
@@ -163,7 +178,7 @@ fn longest_commit(db: &Db, coords: &[Coord], until: &Until<'_>) -> Result<f64> {
     while !until.is_over(start) {
         let coord = coords[random.below(coords.len() as u64) as usize];
         let begun = Instant::now();
-        db.update(|tx| tx.put_cell(coord, &super::cells::cell(coord, VERSIONS)))?;
+        db.update(|tx| tx.put_cell(coord, &cells::cell(coord, VERSIONS)))?;
         longest = longest.max(begun.elapsed());
         std::thread::sleep(Duration::from_micros(200));
     }

@@ -53,32 +53,6 @@ pub(crate) enum LogicalKey {
     SeamByWeek(Week, Ulid),
 }
 
-#[cfg(test)]
-impl LogicalKey {
-    /// The bytes of this key; raw keys of any length.
-    pub(crate) fn encode(&self) -> super::KeyBuf {
-        match self {
-            Self::Commit(seq) => super::commit_key(*seq),
-            Self::CommitTime { time, seq } => super::commit_time_key(*time, *seq),
-            Self::Tag(name) => super::tag_key(name),
-            Self::Raw(key) => super::records::raw_bound(key),
-            Self::Cell(coord) => super::cell_key(*coord),
-            Self::Facet(coord, id) => super::facet_key(*coord, *id),
-            Self::Edge(from, to, relation) => super::edge_key(*from, *to, relation),
-            Self::Seam(id) => super::seam_key(*id),
-            Self::CellByTag(tag, coord) => super::cell_by_tag_key(tag, *coord),
-            Self::CellBySource(source, coord) => super::cell_by_source_key(source, *coord),
-            Self::CellByWeek(week, coord) => super::cell_by_week_key(*week, *coord),
-            Self::EdgeByTarget(to, from, relation) => {
-                super::edge_by_target_key(*to, *from, relation)
-            }
-            Self::SeamByCell(coord, id) => super::seam_by_cell_key(*coord, *id),
-            Self::SeamBySource(source, id) => super::seam_by_source_key(source, *id),
-            Self::SeamByWeek(week, id) => super::seam_by_week_key(*week, *id),
-        }
-    }
-}
-
 /// A key as it stands in the tree: a logical key, and in format v2 the commit of the version,
 /// except for meta keys, which have one version.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -85,42 +85,8 @@ fn any_logical() -> impl Strategy<Value = LogicalKey> {
     prop_oneof![meta, records, indexes]
 }
 
-/// The order that keys must have, told without their bytes.
 fn logical_order(a: &LogicalKey, b: &LogicalKey) -> Ordering {
-    #[derive(PartialEq, Eq, PartialOrd, Ord)]
-    enum Part {
-        Number(i128),
-        Bytes(Vec<u8>),
-        At(PackedCoord),
-        Seam(Ulid),
-    }
-    use LogicalKey::*;
-    use Part::{At, Bytes, Number};
-    let place = |key: &LogicalKey| {
-        let text = |text: &str| Bytes(text.as_bytes().to_vec());
-        let at = |at: &Coord| At((*at).into());
-        let week = |week: &Week| Number(week.get().into());
-        match key {
-            Commit(seq) => (0, vec![Number((*seq).into())]),
-            CommitTime { time, seq } => {
-                (1, vec![Number(time.as_nanos().into()), Number((*seq).into())])
-            }
-            Tag(name) => (2, vec![text(name)]),
-            Raw(key) => (3, vec![Bytes(key.clone())]),
-            Cell(coord) => (4, vec![at(coord)]),
-            Facet(coord, id) => (5, vec![at(coord), Number((*id).into())]),
-            Edge(from, to, relation) => (6, vec![at(from), at(to), text(relation)]),
-            Seam(id) => (7, vec![Part::Seam(*id)]),
-            CellByTag(tag, coord) => (8, vec![text(tag), at(coord)]),
-            CellBySource(source, coord) => (9, vec![text(source), at(coord)]),
-            CellByWeek(number, coord) => (10, vec![week(number), at(coord)]),
-            EdgeByTarget(to, from, relation) => (11, vec![at(to), at(from), text(relation)]),
-            SeamByCell(coord, id) => (12, vec![at(coord), Part::Seam(*id)]),
-            SeamBySource(source, id) => (13, vec![text(source), Part::Seam(*id)]),
-            SeamByWeek(number, id) => (14, vec![week(number), Part::Seam(*id)]),
-        }
-    };
-    place(a).cmp(&place(b))
+    a.place().cmp(&b.place())
 }
 
 // spec: KEY-04

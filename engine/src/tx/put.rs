@@ -83,7 +83,13 @@ impl WriteTx {
 
     /// Deletes a record without index rows; says whether there was one.
     pub(super) fn delete_plain(&mut self, logical: KeyBuf) -> Result<bool> {
-        self.delete_record(logical, |_| Ok(IndexKeys::new()))
+        self.check_usable()?;
+        let visible = newest_at(&self.changes.source(&self.core.pager), &logical, u64::MAX)?
+            .is_some_and(|newest| !newest.tombstone);
+        if visible {
+            self.delete_visible(logical, &IndexChange::default())?;
+        }
+        Ok(visible)
     }
 
     /// Deletes a record with its index rows, which `index` tells from its value; says whether
@@ -99,14 +105,18 @@ impl WriteTx {
             return Ok(false);
         };
         let index = IndexChange::new(newest.as_ref(), index(value)?, IndexKeys::new());
+        self.delete_visible(logical, &index)?;
+        Ok(true)
+    }
+
+    fn delete_visible(&mut self, logical: KeyBuf, index: &IndexChange) -> Result<()> {
         let key = self.changes.physical(&logical);
         let row: Option<Row<'_>> =
             if self.core.limits.mvcc { Some(&[TOMBSTONE_ROW]) } else { None };
         self.apply(&key, row)?;
-        self.apply_index(&index)?;
+        self.apply_index(index)?;
         self.touched.push(Touched { logical, value: None });
-        self.limit_memory()?;
-        Ok(true)
+        self.limit_memory()
     }
 
     /// Names of visible records of a range, as many as one step of a cascade takes.
