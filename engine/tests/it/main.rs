@@ -1,5 +1,6 @@
 //! The engine's tests, in one program.
 
+mod all_families;
 mod basics;
 mod cells;
 mod check_findings;
@@ -33,6 +34,7 @@ mod read_only;
 mod records;
 mod snapshots;
 mod support;
+mod support_records;
 mod timeline;
 mod transactions;
 mod with_serde;
