@@ -8,8 +8,11 @@ mod closing;
 #[cfg(feature = "sim")]
 mod corruption;
 mod dump;
+mod dump_records;
 mod durability;
+mod edges;
 mod errors;
+mod facets;
 mod failures;
 mod files;
 mod format_bits;

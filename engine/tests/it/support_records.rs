@@ -340,6 +340,13 @@ pub(crate) fn compare_from(db: &Db, floor: u64, models: &[Model]) {
     }
 }
 
+/// Commits notes alone until the next commit is `seq`.
+pub(crate) fn skip_to(db: &Db, seq: u64) {
+    while db.head().unwrap() + 1 < seq {
+        db.update(|tx| tx.set_note("nothing")).unwrap();
+    }
+}
+
 /// Ends a handle and opens the database again: killed, closed, or dropped after a checkpoint.
 pub(crate) fn reopened(vfs: &SimVfs, db: Db, options: &Options, how: u64) -> Db {
     match how % 3 {
