@@ -24,7 +24,9 @@ mod geometry;
 #[cfg(feature = "sim")]
 mod golden;
 mod group_commit;
+mod hooks;
 mod image;
+mod indexes;
 mod iterators;
 mod keys_public;
 mod lattice;
@@ -35,6 +37,8 @@ mod opening;
 mod processes;
 mod read_only;
 mod records;
+mod rings;
+mod seams;
 mod snapshots;
 mod support;
 mod support_records;
