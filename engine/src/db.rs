@@ -122,7 +122,7 @@ impl Db {
         self.core.check_open()?;
         let root = self.core.group.load();
         let seq = seq_at_time(&self.core.source(&root), time)?;
-        if seq == 0 && root.floor > 0 {
+        if seq < root.floor {
             return Err(Error::SnapshotPruned { seq, oldest: root.floor });
         }
         Ok(seq)

@@ -49,6 +49,7 @@ impl Db {
     /// # Errors
     /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for 0 rows,
     /// [`Error::ReadSeqFuture`](crate::Error::ReadSeqFuture) above head,
+    /// [`Error::NestedWrite`](crate::Error::NestedWrite) inside a write transaction,
     /// [`Error::MvccRequired`](crate::Error::MvccRequired) in format v1;
     /// [`Error::CorruptDatabase`](crate::Error::CorruptDatabase) where it meets a damaged page,
     /// and nothing is lost; and as [`Db::update`].
@@ -81,8 +82,8 @@ impl Db {
         prune::plan_by_profile(&self.core, profile)
     }
 
-    /// Carries out one batch of a plan by profile. Without a policy it removes nothing, and says
-    /// so.
+    /// Carries out one batch of a plan, as far as the options' policy allows now. Without a policy
+    /// it removes nothing, and says so.
     ///
     /// # Errors
     /// As [`Db::prune_cell_versions`].

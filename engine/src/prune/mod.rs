@@ -86,6 +86,7 @@ fn plan_before(
     batch_rows: u64,
 ) -> Result<PrunePlan> {
     let (floor, held_by) = clamped(core, &core.source(&core.group.load()), before)?;
+    let floor = floor.max(core.floor());
     let (mut rows, mut bytes) = (0, 0);
     let mut done_from = keys::all_records_range().end;
     let mut through = false;
@@ -125,6 +126,10 @@ fn run(
 ) -> Result<Pruned> {
     core.check_open()?;
     core.check_writable()?;
+    if core.has_seat() {
+        // Who prunes beside this thread has the pass, and waits for this thread's seat.
+        return Err(Error::NestedWrite);
+    }
     let mut pass = lock(&core.pass);
     let held_by = raise_floor(core, before)?;
     let mut rows = 0;
@@ -184,11 +189,12 @@ fn slice(core: &Arc<Core>, pass: &mut Option<PrunePass>, max_rows: u64) -> Resul
     if root.pruned < floor {
         let pass_now = pass
             .get_or_insert_with(|| PrunePass { floor, done_from: keys::all_records_range().end });
+        // What any slice of the pass spares waits for the next pass.
+        pass_now.floor = pass_now.floor.min(floor);
         let walk = Walk { source, floor };
         let max_rows = max_rows.min(SLICE_ROWS);
         if walk.choose(&mut pass_now.done_from, max_rows, &mut batch)? {
-            // Rows that were met before the floor rose further wait for the next pass.
-            pruned_to = Some(pass_now.floor.min(floor));
+            pruned_to = Some(pass_now.floor);
         }
     }
     let records_done = pruned_to.unwrap_or(root.pruned) >= floor;
@@ -232,4 +238,36 @@ fn apply(
         maintenance.note_pruned(pruned);
     }
     maintenance.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use hexxladb_vfs::MemoryVfs;
+
+    use super::*;
+    use crate::options::Options;
+    use crate::tx::WriteTx;
+
+    // spec: PRUNE-09
+    #[test]
+    fn what_a_passing_reader_spared_goes_with_the_next_pass() {
+        let options = Options::in_memory().page_size(4096);
+        let core = crate::recovery::open(Arc::new(MemoryVfs::new()), Path::new("/db"), options);
+        let core = Arc::new(core.unwrap());
+        for _ in 0..4 {
+            let mut tx = WriteTx::begin(&core).unwrap();
+            (0..1200u32).for_each(|key| tx.put(key.to_be_bytes(), "value").unwrap());
+            tx.commit().unwrap();
+        }
+        let prune = |max_rows| prune(&core, PruneBefore::Seq(4), max_rows).unwrap().rows;
+        assert_eq!(prune(1), 1);
+        // It registers, finds that the floor has risen, and goes; meanwhile a slice is chosen.
+        let passing = core.registry.begin(2);
+        assert_eq!(prune(512), 512);
+        core.registry.end(&passing);
+        let rest: u64 = std::iter::repeat_with(|| prune(10_000)).take_while(|rows| *rows > 0).sum();
+        assert_eq!(1 + 512 + rest, 3 * 1200);
+    }
 }

@@ -125,9 +125,11 @@ pub(crate) fn plan_by_profile(core: &Arc<Core>, profile: PruneProfile) -> Result
     }
 }
 
-/// One batch of a plan by profile.
+/// One batch of a plan, as far as the policy allows now: the plan may be another policy's.
 pub(crate) fn carry_out(core: &Arc<Core>, plan: &PrunePlan) -> Result<Pruned> {
-    let before = plan.policy.map(|_| plan.before);
+    core.check_open()?;
+    let allowed = suggested(core, &core.source(&core.group.load()), core.options.retention)?;
+    let before = allowed.map(|allowed| plan.before.min(allowed));
     batch(core, before, plan.batch_rows, None)
 }
 
