@@ -15,6 +15,7 @@ use crate::format::free_list::Extent;
 use crate::format::header::first_page;
 use crate::format::overflow::OverflowRef;
 use crate::ids::PageNo;
+use crate::index::IndexKeys;
 use crate::keys;
 use crate::pager::{Node, Pager};
 use crate::sync::lock;
@@ -131,6 +132,8 @@ struct Recount {
     last_logical: Vec<u8>,
     /// Sequence of the row before, which is the next newer version if it is of the same record.
     last_seq: u64,
+    /// Index rows of the record's version before, if it was one that can be read.
+    newer_index: IndexKeys,
     commits: Vec<(u64, MetaRow)>,
     commit_times: u64,
 }

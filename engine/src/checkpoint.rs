@@ -75,6 +75,19 @@ impl Core {
         }
     }
 
+    /// Takes steps of the running checkpoint until changed nodes are within their share again.
+    pub(crate) fn drive_checkpoint_while_over(&self) {
+        let running = || lock(&self.checkpoints.shared).active.is_some();
+        while self.pager.resident_bytes() > self.pager.resident_limit() && running() {
+            let before = self.checkpoints.count();
+            self.drive_checkpoint();
+            if self.checkpoints.count() > before {
+                // What it wrote is let go of by the next writer.
+                return;
+            }
+        }
+    }
+
     /// Runs a checkpoint of the base to its end. For the owner of the seat.
     pub(crate) fn checkpoint_now(&self) -> Result<()> {
         let Some(wal) = self.wal.get() else { return Ok(()) };

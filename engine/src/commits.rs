@@ -36,14 +36,15 @@ impl Commits {
     }
 
     fn read(&self, seq: u64) -> Result<Commit> {
-        self.core.check_open()?;
-        let root = self.core.group.load();
-        let source = self.core.source(&root);
-        commit_at(&source, seq)?.ok_or_else(|| {
-            if seq < root.floor {
-                return Error::SnapshotPruned { seq, oldest: root.floor };
-            }
-            Error::corrupt(&self.core.path, 0, format!("commit {seq} is missing from the timeline"))
+        self.core.read(|source| {
+            commit_at(&source, seq)?.ok_or_else(|| {
+                let floor = source.root.floor;
+                if seq < floor {
+                    return Error::SnapshotPruned { seq, oldest: floor };
+                }
+                let what = format!("commit {seq} is missing from the timeline");
+                Error::corrupt(&self.core.path, 0, what)
+            })
         })
     }
 

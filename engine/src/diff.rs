@@ -70,59 +70,69 @@ impl SnapshotDiff {
     }
 
     fn read(&mut self) -> Result<Option<RecordChange>> {
-        let (low, high) = (self.from.seq().min(self.to.seq()), self.from.seq().max(self.to.seq()));
-        loop {
-            let core = Arc::clone(&self.core);
-            core.check_open()?;
-            let root = core.group.load();
-            let source = core.source(&root);
-            let Some(logical) = self.next_touched(&source, low, high)? else { return Ok(None) };
-            if let Some(change) = self.compare(&source, &logical)? {
-                return Ok(Some(change));
-            }
-        }
-    }
-
-    /// The next record with a version above the lower snapshot, up to the higher one.
-    fn next_touched(&mut self, source: &Source<'_>, low: u64, high: u64) -> Result<Option<KeyBuf>> {
-        while low < high && !self.rest.is_empty() {
-            let Some(leaf) = &mut self.leaf else {
-                let tree = &source.root.records;
-                let start = &self.rest.start;
-                self.leaf = btree::newer_leaf_at_or_after(source.pager, tree, start, low)?;
-                if self.leaf.is_none() {
-                    self.rest.start = self.rest.end.clone();
-                }
-                continue;
-            };
-            let keys = &leaf.leaf.keys;
-            while leaf.index < keys.count() {
-                let key = keys.key(leaf.index);
-                leaf.index += 1;
-                let Some((logical, seq)) = keys::split_seq(&key) else {
-                    return Err(damaged(source.pager, "a key without a sequence"));
-                };
-                if key[..] < self.rest.start[..] || !(low < seq && seq <= high) {
-                    continue;
-                }
-                if key[..] >= self.rest.end[..] {
-                    self.rest.start = self.rest.end.clone();
-                    return Ok(None);
-                }
-                let logical = KeyBuf::from_slice(logical);
-                self.rest.start = keys::successor(logical.clone());
-                return Ok(Some(logical));
-            }
-            let upper = leaf.upper.take();
-            self.leaf = None;
-            match upper {
-                Some(upper) if upper < self.rest.end => {
-                    self.rest.start = upper.max(std::mem::take(&mut self.rest.start));
-                }
-                _ => self.rest.start = self.rest.end.clone(),
+        let core = Arc::clone(&self.core);
+        // A state is held for a bounded number of leaves, so that its pages can be used again.
+        while !self.rest.is_empty() && self.from.seq() != self.to.seq() {
+            let found = core.read(|source| match self.next_touched(&source)? {
+                Some(logical) => self.compare(&source, &logical),
+                None => Ok(None),
+            })?;
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
+    }
+
+    /// The next record with a version above the lower snapshot, up to the higher one, if the next
+    /// leaf that may have one has one.
+    fn next_touched(&mut self, source: &Source<'_>) -> Result<Option<KeyBuf>> {
+        let (low, high) = (self.from.seq().min(self.to.seq()), self.from.seq().max(self.to.seq()));
+        let goes_on = self.leaf.is_some();
+        let mut leaf = match self.leaf.take() {
+            Some(leaf) => leaf,
+            None => {
+                let (tree, start) = (&source.root.records, &self.rest.start);
+                match btree::newer_leaf_at_or_after(source.pager, tree, start, low)? {
+                    Some(leaf) => leaf,
+                    None => return Ok(self.end()),
+                }
+            }
+        };
+        let keys = &leaf.leaf.keys;
+        while leaf.index < keys.count() {
+            let key = keys.key(leaf.index);
+            leaf.index += 1;
+            let Some((logical, seq)) = keys::split_seq(&key) else {
+                return Err(damaged(source.pager, "a key without a sequence"));
+            };
+            if key[..] >= self.rest.end[..] {
+                return Ok(self.end());
+            }
+            if key[..] >= self.rest.start[..] && low < seq && seq <= high {
+                let logical = KeyBuf::from_slice(logical);
+                self.rest.start = keys::successor(logical.clone());
+                self.leaf = Some(leaf);
+                return Ok(Some(logical));
+            }
+        }
+        match leaf.upper {
+            Some(upper) if upper >= self.rest.end => Ok(self.end()),
+            Some(upper) if upper > self.rest.start => {
+                self.rest.start = upper;
+                Ok(None)
+            }
+            // The versions of the record found last go on behind the fence.
+            Some(_) if goes_on => Ok(None),
+            Some(_) => Err(damaged(source.pager, "fence keys are out of order")),
+            None => Ok(self.end()),
+        }
+    }
+
+    /// Nothing is left.
+    fn end<T>(&mut self) -> Option<T> {
+        self.rest.start = self.rest.end.clone();
+        None
     }
 
     fn compare(&self, source: &Source<'_>, logical: &[u8]) -> Result<Option<RecordChange>> {

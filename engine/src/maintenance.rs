@@ -12,14 +12,17 @@ use crate::error::{Error, Result};
 use crate::format::frame::FrameType;
 use crate::format::redo::{self, MaintenancePrefix};
 use crate::ids::FrameNo;
-use crate::keys::Family;
+use crate::keys::{self, Family};
 use crate::probe::{self, Probe};
 use crate::sync::lock;
+use crate::time::Timestamp;
 use crate::timeline::{PLAIN, Root, Source};
 use crate::wal::{NewFrame, Wal};
 
 /// Bytes of changes in one frame at most.
 const FRAME_BYTES: usize = 256 << 10;
+/// What a change takes beside its key and value: operation, two lengths and a tag, and more.
+const CHANGE_BYTES: usize = 16;
 /// What a frame takes beside its changes.
 const PREFIX_BYTES: usize = 16;
 
@@ -87,9 +90,21 @@ impl Maintenance {
         Ok(())
     }
 
-    /// Removes a row: of the timeline, a tag, or a version that no snapshot sees.
+    /// Removes a row: a tag, or a version that no snapshot sees.
     pub(crate) fn remove(&mut self, key: &[u8]) -> Result<()> {
         self.make_room(key.len())?;
+        self.remove_row(key)
+    }
+
+    /// Removes a commit from the timeline: both its rows in one frame, so that none is there alone.
+    pub(crate) fn remove_commit(&mut self, seq: u64, time: Timestamp) -> Result<()> {
+        let (by_seq, by_time) = (keys::commit_key(seq), keys::commit_time_key(time, seq));
+        self.make_room(by_seq.len() + by_time.len() + CHANGE_BYTES)?;
+        self.remove_row(&by_seq)?;
+        self.remove_row(&by_time)
+    }
+
+    fn remove_row(&mut self, key: &[u8]) -> Result<()> {
         let pager = &self.core.pager;
         let removed = if key.first() == Some(&(Family::Meta as u8)) {
             self.changes.remove_meta(pager, key).map(|_| ())
@@ -103,8 +118,6 @@ impl Maintenance {
 
     /// Writes the frame out where one more change of this size does not fit.
     fn make_room(&mut self, bytes: usize) -> Result<()> {
-        // Operation, two lengths and a tag.
-        const CHANGE_BYTES: usize = 16;
         if self.redo.len() + bytes + CHANGE_BYTES > self.frame_bytes {
             self.append()?;
         }
@@ -127,6 +140,7 @@ impl Maintenance {
         self.changes.root.place = place;
         self.last = place.frame;
         self.core.hand_over(&mut self.changes, place.frame);
+        wal.limit_unsynced().map_err(|cause| Error::Poisoned { cause })?;
         let next = wal.next_frame();
         let root = self.core.base();
         self.changes = Changes::maintenance((*root).clone(), next, self.core.limits.mvcc);

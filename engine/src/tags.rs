@@ -23,7 +23,7 @@ pub struct SnapshotTag {
 
 /// Puts a tag, on head where no sequence is given; returns its sequence.
 pub(crate) fn put(core: &Arc<Core>, name: &str, seq: Option<u64>) -> Result<u64> {
-    check_name(name)?;
+    check_name(core, name)?;
     let mut maintenance = Maintenance::begin(core)?;
     let done = put_in(&mut maintenance, name, seq);
     // Whatever was seen on the way must be durable before anyone hears of it.
@@ -52,7 +52,7 @@ fn put_in(maintenance: &mut Maintenance, name: &str, seq: Option<u64>) -> Result
 
 /// Removes a tag; says whether there was one.
 pub(crate) fn remove(core: &Arc<Core>, name: &str) -> Result<bool> {
-    check_name(name)?;
+    check_name(core, name)?;
     let mut maintenance = Maintenance::begin(core)?;
     let found = get(&maintenance.source(), name)?.is_some();
     if found {
@@ -72,7 +72,14 @@ pub(crate) fn get(source: &Source<'_>, name: &str) -> Result<Option<u64>> {
 
 /// All tags, by name.
 pub(crate) fn all(source: &Source<'_>) -> Result<Vec<SnapshotTag>> {
-    let (mut tags, range) = (Vec::new(), keys::tag_range());
+    let mut tags = Vec::new();
+    each(source, |tag| tags.push(tag))?;
+    Ok(tags)
+}
+
+/// Tells every tag, by name.
+pub(crate) fn each(source: &Source<'_>, mut tell: impl FnMut(SnapshotTag)) -> Result<()> {
+    let range = keys::tag_range();
     let mut next = range.start.clone();
     while let Some(found) = btree::lower_bound(source.pager, &source.root.meta, &next)? {
         let mut key = found.leaf.keys.key(found.index);
@@ -83,11 +90,11 @@ pub(crate) fn all(source: &Source<'_>) -> Result<Vec<SnapshotTag>> {
             return Err(damaged(source.pager, "a row of another kind among snapshot tags"));
         };
         let value = read_value(source.pager, &found.leaf, found.index)?;
-        tags.push(SnapshotTag { name, seq: sequence(source, &value)? });
+        tell(SnapshotTag { name, seq: sequence(source, &value)? });
         key.push(0);
         next = key;
     }
-    Ok(tags)
+    Ok(())
 }
 
 fn sequence(source: &Source<'_>, value: &[u8]) -> Result<u64> {
@@ -95,10 +102,13 @@ fn sequence(source: &Source<'_>, value: &[u8]) -> Result<u64> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-fn check_name(name: &str) -> Result<()> {
+fn check_name(core: &Core, name: &str) -> Result<()> {
     let len = escaped_len(name.as_bytes());
-    if len > MAX_TEXT_BYTES {
-        return Err(Error::KeyTooLarge { what: "snapshot tag", len, max: MAX_TEXT_BYTES });
+    // What the key takes beside the name.
+    let overhead = keys::tag_key("").len();
+    let max = MAX_TEXT_BYTES.min(core.limits.max_key_bytes() - overhead);
+    if len > max {
+        return Err(Error::KeyTooLarge { what: "snapshot tag", len, max });
     }
     if name.is_empty() {
         return Err(Error::invalid("snapshot tag", "empty", "1 to 255 bytes"));

@@ -40,7 +40,13 @@ impl Walk<'_> {
         let seq = row.seq.max(root.floor);
         let source = self.core.source(root);
         let agrees = if is_record {
-            is_indexed(&source, row, seq)
+            let newer = std::mem::take(&mut self.seen.newer_index);
+            let newer = row.superseded_by.map(|seq| (seq, &newer));
+            index_of(&source, row).and_then(|index| {
+                let agrees = is_indexed(&source, &index, seq, newer);
+                self.seen.newer_index = index;
+                agrees
+            })
         } else {
             is_meant(&source, row.logical, row.value.is_some(), seq)
         };
@@ -48,7 +54,7 @@ impl Walk<'_> {
         if let Ok(false) = agrees {
             let shown = keys::decode_logical(row.logical).map(|key| key.to_string());
             let what = format!(
-                "{} and its index disagree at commit {seq}",
+                "{} and its index disagree at commit {seq} or after",
                 shown.unwrap_or_else(|_| "a row".into())
             );
             self.add(page, FindingKind::Index, what);
@@ -56,11 +62,33 @@ impl Walk<'_> {
     }
 }
 
-/// Whether every index row of a version is visible where the version is.
-fn is_indexed(source: &Source<'_>, row: &Version<'_>, seq: u64) -> Result<bool> {
-    let Some(value) = &row.value else { return Ok(true) };
-    for key in decoded(source.pager, index::of_record(row.logical, value))? {
-        if newest_at(source, &key, seq)?.is_none_or(|row| row.tombstone) {
+/// The index rows of a version.
+fn index_of(source: &Source<'_>, row: &Version<'_>) -> Result<IndexKeys> {
+    match &row.value {
+        Some(value) => decoded(source.pager, index::of_record(row.logical, value)),
+        None => Ok(IndexKeys::new()),
+    }
+}
+
+/// Whether every index row of a version is visible where the version begins to be, and hidden
+/// where the next newer one, if it does not have it, takes its place.
+fn is_indexed(
+    source: &Source<'_>,
+    index: &IndexKeys,
+    seq: u64,
+    newer: Option<(u64, &IndexKeys)>,
+) -> Result<bool> {
+    for key in index {
+        let visible = |seq| -> Result<bool> {
+            Ok(newest_at(source, key, seq)?.is_some_and(|row| !row.tombstone))
+        };
+        if !visible(seq)? {
+            return Ok(false);
+        }
+        if let Some((newer_seq, newer_index)) = newer
+            && newer_index.binary_search(key).is_err()
+            && visible(newer_seq)?
+        {
             return Ok(false);
         }
     }

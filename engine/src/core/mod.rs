@@ -124,6 +124,15 @@ impl Core {
         Source::new(&self.pager, root, self.limits.mvcc)
     }
 
+    /// Reads the published state, for as long as `read` takes. Beside a `close`, what was read may
+    /// be another owner's: then that the handle is closed is the answer.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(Source<'_>) -> Result<T>) -> Result<T> {
+        self.check_open()?;
+        let result = read(self.source(&self.group.load_full()));
+        self.check_open()?;
+        result
+    }
+
     /// Refuses calls on a closed handle.
     #[inline]
     pub(crate) fn check_open(&self) -> Result<()> {

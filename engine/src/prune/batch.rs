@@ -16,6 +16,11 @@ use crate::pager::Node;
 use crate::timeline::{Source, is_tombstone, newest_at, read_value};
 use crate::tx::{damaged, decoded};
 
+/// Keys that one slice removes at most, give or take the index rows of one version.
+const SLICE_KEYS: usize = 2048;
+/// Leaves that one slice looks at: it pins a root meanwhile.
+const SLICE_LEAVES: u32 = 256;
+
 /// Physical keys to be removed, in this order.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -35,7 +40,7 @@ pub(super) struct Walk<'a> {
 
 impl Walk<'_> {
     /// Adds up to `max_rows` rows to the batch, going on below `done_from`, which it moves along;
-    /// says whether the walk is through.
+    /// says whether the walk is through. Looks at a bounded number of leaves.
     pub(super) fn choose(
         &self,
         done_from: &mut KeyBuf,
@@ -48,23 +53,34 @@ impl Walk<'_> {
         let wanted = |max_seq: u64, fence: Option<&[u8]>| {
             max_seq >= pruned || fence.is_some_and(keys::cuts_record)
         };
-        loop {
+        for _ in 0..SLICE_LEAVES {
             let (pager, records) = (self.source.pager, &self.source.root.records);
             let Some(span) = btree::leaf_before_where(pager, records, done_from, &wanted)? else {
                 return Ok(true);
             };
             for index in (0..span.index).rev() {
-                if batch.rows >= max_rows {
+                if batch.rows >= max_rows || batch.keys.len() >= SLICE_KEYS {
                     return Ok(false);
                 }
                 self.look(&span.leaf, index, batch)?;
-                *done_from = span.leaf.keys.key(index);
+                self.go_on_below(span.leaf.keys.key(index), done_from)?;
             }
             match span.lower {
-                Some(lower) => *done_from = lower,
+                Some(lower) if span.index > 0 && lower == *done_from => {}
+                Some(lower) => self.go_on_below(lower, done_from)?,
                 None => return Ok(true),
             }
         }
+        Ok(false)
+    }
+
+    /// Every step goes down, or fences of damaged pages could lead in a circle.
+    fn go_on_below(&self, key: KeyBuf, done_from: &mut KeyBuf) -> Result<()> {
+        if key >= *done_from {
+            return Err(damaged(self.source.pager, "keys or fence keys are out of order"));
+        }
+        *done_from = key;
+        Ok(())
     }
 
     /// Adds a row and its index rows to the batch, if it may go.

@@ -19,14 +19,14 @@ pub(crate) use profile::{carry_out, plan_by_profile, tick};
 use crate::cancel::CancelToken;
 use crate::core::{Core, PrunePass};
 use crate::error::{Error, Result};
-use crate::keys::{self, KeyBuf};
+use crate::keys;
 use crate::maintenance::Maintenance;
 use crate::options::Retention;
 use crate::probe::{self, Probe};
 use crate::stats::FloorHold;
-use crate::sync::lock;
+use crate::sync::{lock, spin_while};
 use crate::time::Timestamp;
-use crate::timeline::{Source, commit_at, first_commit, seq_at_time};
+use crate::timeline::{Commit, Source, commit_at, first_commit, seq_at_time};
 use batch::{Batch, Walk};
 
 /// Rows that one slice removes at most, and commits that it cuts from the timeline.
@@ -73,8 +73,7 @@ fn clamped(core: &Core, source: &Source<'_>, before: u64) -> Result<(u64, Option
 
 /// What pruning before a sequence or time would do.
 pub(crate) fn plan(core: &Arc<Core>, before: PruneBefore) -> Result<PrunePlan> {
-    core.check_open()?;
-    let before = resolve(&core.source(&core.group.load()), before)?;
+    let before = core.read(|source| resolve(&source, before))?;
     plan_before(core, before, None, SLICE_ROWS)
 }
 
@@ -85,26 +84,22 @@ fn plan_before(
     policy: Option<Retention>,
     batch_rows: u64,
 ) -> Result<PrunePlan> {
-    let (floor, held_by) = clamped(core, &core.source(&core.group.load()), before)?;
+    let (floor, held_by) = core.read(|source| clamped(core, &source, before))?;
     let floor = floor.max(core.floor());
     let (mut rows, mut bytes) = (0, 0);
     let mut done_from = keys::all_records_range().end;
     let mut through = false;
     while !through {
-        core.check_open()?;
-        let root = core.group.load_full();
-        let floor = floor.max(root.floor);
-        let walk = Walk { source: core.source(&root), floor };
         let mut batch = Batch::default();
-        through = walk.choose(&mut done_from, SLICE_ROWS, &mut batch)?;
+        through = core.read(|source| {
+            let walk = Walk { source, floor: floor.max(source.root.floor) };
+            walk.choose(&mut done_from, SLICE_ROWS, &mut batch)
+        })?;
         rows += batch.rows;
         bytes += batch.bytes;
     }
-    let commits = {
-        let root = core.group.load();
-        let first = first_commit(&core.source(&root))?;
-        first.map_or(0, |first| floor.saturating_sub(first))
-    };
+    let first = core.read(|source| first_commit(&source))?;
+    let commits = first.map_or(0, |first| floor.saturating_sub(first));
     Ok(PrunePlan { before, floor, held_by, policy, batch_rows, rows, bytes, commits })
 }
 
@@ -113,15 +108,21 @@ pub(crate) fn prune(core: &Arc<Core>, before: PruneBefore, max_rows: u64) -> Res
     if max_rows == 0 {
         return Err(Error::invalid("max_rows", max_rows, "1 or more"));
     }
-    core.check_open()?;
-    let before = resolve(&core.source(&core.group.load()), before)?;
-    run(core, before, max_rows, None)
+    let before = core.read(|source| resolve(&source, before))?;
+    run(core, before, Bounds { max_rows, max_slices: u64::MAX }, None)
+}
+
+/// How much one call does at most.
+#[derive(Clone, Copy)]
+struct Bounds {
+    max_rows: u64,
+    max_slices: u64,
 }
 
 fn run(
     core: &Arc<Core>,
     before: u64,
-    max_rows: u64,
+    bounds: Bounds,
     cancel: Option<&CancelToken>,
 ) -> Result<Pruned> {
     core.check_open()?;
@@ -132,15 +133,16 @@ fn run(
     }
     let mut pass = lock(&core.pass);
     let held_by = raise_floor(core, before)?;
-    let mut rows = 0;
+    let (mut rows, mut slices) = (0, 0);
     loop {
         core.check_open()?;
         if cancel.is_some_and(CancelToken::is_cancelled) {
             return Err(Error::Cancelled { done: rows });
         }
-        let slice = slice(core, &mut pass, max_rows - rows)?;
+        let slice = slice(core, &mut pass, bounds.max_rows - rows)?;
         rows += slice.rows;
-        if slice.done || rows == max_rows {
+        slices += 1;
+        if slice.done || rows == bounds.max_rows || slices == bounds.max_slices {
             return Ok(Pruned {
                 rows,
                 floor: core.floor(),
@@ -154,11 +156,12 @@ fn run(
 
 /// Publishes the floor that may be had, if it is higher than the one there is.
 fn raise_floor(core: &Arc<Core>, before: u64) -> Result<Option<FloorHold>> {
-    let (wanted, held_by) = clamped(core, &core.source(&core.group.load()), before)?;
+    let (wanted, held_by) = core.read(|source| clamped(core, &source, before))?;
     if wanted > core.floor() {
         let mut maintenance = Maintenance::begin(core)?;
         // Tags are put with the seat taken: now none can come in between.
         let (floor, held_by) = clamped(core, &maintenance.source(), before)?;
+        let floor = floor.min(maintenance.root().seq);
         if floor > maintenance.root().floor {
             maintenance.raise_floor(floor);
         }
@@ -183,47 +186,51 @@ fn slice(core: &Arc<Core>, pass: &mut Option<PrunePass>, max_rows: u64) -> Resul
     let root = core.group.load_full();
     let source = core.source(&root);
     // Who began to read before the floor rose may have registered below it since.
-    let floor = core.registry.oldest().map_or(root.floor, |oldest| root.floor.min(oldest));
+    let published = root.floor;
+    let floor = core.registry.oldest().map_or(published, |oldest| published.min(oldest));
     let mut batch = Batch::default();
     let mut pruned_to = None;
+    let mut done_from = None;
     if root.pruned < floor {
         let pass_now = pass
             .get_or_insert_with(|| PrunePass { floor, done_from: keys::all_records_range().end });
         // What any slice of the pass spares waits for the next pass.
         pass_now.floor = pass_now.floor.min(floor);
-        let walk = Walk { source, floor };
-        let max_rows = max_rows.min(SLICE_ROWS);
-        if walk.choose(&mut pass_now.done_from, max_rows, &mut batch)? {
-            pruned_to = Some(pass_now.floor);
-        }
+        let mut bound = pass_now.done_from.clone();
+        let through =
+            Walk { source, floor }.choose(&mut bound, max_rows.min(SLICE_ROWS), &mut batch)?;
+        pruned_to = through.then_some(pass_now.floor);
+        done_from = Some(bound);
     }
-    let records_done = pruned_to.unwrap_or(root.pruned) >= floor;
+    let records_done = pruned_to.unwrap_or(root.pruned) >= published;
     let commits = commits_below(&source, floor)?;
-    let timeline_done = (commits.len() as u64) < 2 * SLICE_ROWS;
-    let applied = apply(core, &batch, &commits, pruned_to);
-    if applied.is_err() || pruned_to.is_some() {
-        *pass = None;
+    let timeline_done = (commits.len() as u64) < SLICE_ROWS;
+    drop(root);
+    apply(core, &batch, &commits, pruned_to)?;
+    // Only now: what an error has kept from being removed is chosen again.
+    match (pass.as_mut(), done_from) {
+        (Some(pass_now), Some(bound)) if pruned_to.is_none() => pass_now.done_from = bound,
+        _ => *pass = None,
     }
-    applied?;
-    Ok(Slice { rows: batch.rows, done: records_done && timeline_done })
+    if floor < published {
+        // Refused as soon as it looks, it will go.
+        spin_while(|| core.registry.oldest().is_some_and(|oldest| oldest < published));
+    }
+    let done = floor == published && records_done && timeline_done;
+    Ok(Slice { rows: batch.rows, done })
 }
 
-/// The timeline's rows of the oldest commits below the floor, those of one slice.
-fn commits_below(source: &Source<'_>, floor: u64) -> Result<Vec<KeyBuf>> {
-    let mut rows = Vec::new();
-    let Some(first) = first_commit(source)? else { return Ok(rows) };
-    for seq in (first..floor).take(SLICE_ROWS as usize) {
-        let Some(commit) = commit_at(source, seq)? else { break };
-        rows.push(keys::commit_key(seq));
-        rows.push(keys::commit_time_key(commit.time, seq));
-    }
-    Ok(rows)
+/// The oldest commits below the floor that the timeline still has, those of one slice.
+fn commits_below(source: &Source<'_>, floor: u64) -> Result<Vec<Commit>> {
+    let Some(first) = first_commit(source)? else { return Ok(Vec::new()) };
+    let seqs = (first..floor).take(SLICE_ROWS as usize);
+    seqs.map_while(|seq| commit_at(source, seq).transpose()).collect()
 }
 
 fn apply(
     core: &Arc<Core>,
     batch: &Batch,
-    commits: &[KeyBuf],
+    commits: &[Commit],
     pruned_to: Option<u64>,
 ) -> Result<()> {
     if batch.keys.is_empty() && commits.is_empty() && pruned_to.is_none() {
@@ -231,13 +238,19 @@ fn apply(
     }
     probe::hit(Probe::PruneSlice);
     let mut maintenance = Maintenance::begin(core)?;
-    for key in batch.keys.iter().chain(commits) {
+    for key in &batch.keys {
         maintenance.remove(key)?;
+    }
+    for commit in commits {
+        maintenance.remove_commit(commit.seq, commit.time)?;
     }
     if let Some(pruned) = pruned_to.filter(|pruned| *pruned > maintenance.root().pruned) {
         maintenance.note_pruned(pruned);
     }
-    maintenance.commit()
+    maintenance.commit()?;
+    // Who prunes writes out what pruning has changed, not those who commit.
+    core.drive_checkpoint_while_over();
+    Ok(())
 }
 
 #[cfg(test)]

@@ -34,11 +34,15 @@ pub(crate) fn suggested(
 
 /// What keeps the floor from rising above a sequence: the lowest of tags and snapshots in use.
 pub(crate) fn lowest_hold(core: &Core, source: &Source<'_>) -> Result<Option<FloorHold>> {
-    let tags = tags::all(source)?.into_iter().filter(|tag| tag.seq > 0);
-    let tags = tags.map(|tag| FloorHold { seq: tag.seq, by: FloorHolder::Tag(tag.name) });
     let live = core.registry.oldest();
-    let live = live.map(|seq| FloorHold { seq, by: FloorHolder::Snapshot });
-    Ok(tags.chain(live).min_by_key(|hold| hold.seq))
+    let mut lowest = live.map(|seq| FloorHold { seq, by: FloorHolder::Snapshot });
+    tags::each(source, |tag| {
+        // 0 is empty for ever, and needs no keeping.
+        if tag.seq > 0 && lowest.as_ref().is_none_or(|hold| tag.seq < hold.seq) {
+            lowest = Some(FloorHold { seq: tag.seq, by: FloorHolder::Tag(tag.name) });
+        }
+    })?;
+    Ok(lowest)
 }
 
 /// Commits per hour from the floor to head, by their times.
@@ -48,5 +52,5 @@ pub(crate) fn commits_per_hour(source: &Source<'_>) -> Result<Option<f64>> {
     let Some(begin) = commit_at(source, first)? else { return Ok(None) };
     let nanos = source.root.time.saturating_sub(begin.time.as_nanos());
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
-    Ok((nanos > 0).then(|| (head - first) as f64 * HOUR_NANOS / nanos as f64))
+    Ok((nanos > 0).then(|| head.saturating_sub(first) as f64 * HOUR_NANOS / nanos as f64))
 }

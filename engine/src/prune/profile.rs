@@ -4,12 +4,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{plan_before, run, suggested};
+use super::{Bounds, plan_before, run, suggested};
 use crate::cancel::CancelToken;
 use crate::core::Core;
 use crate::error::Result;
 use crate::options::Retention;
 use crate::stats::FloorHold;
+
+/// Slices that one batch takes at most, so that it ends soon where there is little to remove.
+const BATCH_SLICES: u64 = 64;
 
 /// How to prune by policy. No profile keeps less than the policy promises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,7 +106,7 @@ impl fmt::Display for Pruned {
 fn policy_now(core: &Core, profile: PruneProfile) -> Result<Option<(Retention, u64)>> {
     core.check_open()?;
     let policy = core.options.retention.and_then(|policy| policy.widened(profile.extra_percent()));
-    let before = suggested(core, &core.source(&core.group.load()), policy)?;
+    let before = core.read(|source| suggested(core, &source, policy))?;
     Ok(policy.zip(before))
 }
 
@@ -128,7 +131,7 @@ pub(crate) fn plan_by_profile(core: &Arc<Core>, profile: PruneProfile) -> Result
 /// One batch of a plan, as far as the policy allows now: the plan may be another policy's.
 pub(crate) fn carry_out(core: &Arc<Core>, plan: &PrunePlan) -> Result<Pruned> {
     core.check_open()?;
-    let allowed = suggested(core, &core.source(&core.group.load()), core.options.retention)?;
+    let allowed = core.read(|source| suggested(core, &source, core.options.retention))?;
     let before = allowed.map(|allowed| plan.before.min(allowed));
     batch(core, before, plan.batch_rows, None)
 }
@@ -150,7 +153,7 @@ fn batch(
     cancel: Option<&CancelToken>,
 ) -> Result<Pruned> {
     if let Some(before) = before {
-        return run(core, before, max_rows, cancel);
+        return run(core, before, Bounds { max_rows, max_slices: BATCH_SLICES }, cancel);
     }
     core.check_open()?;
     core.check_writable()?;

@@ -71,6 +71,9 @@ impl Root {
             let at = others.iter().position(|other| other.family == count.family);
             *count = others.remove(at.ok_or("counters of a family are missing")?);
         }
+        if catalog.floor > header.head_seq || catalog.pruned > catalog.floor {
+            return Err("the prune floor is above head".into());
+        }
         Ok(Self {
             place: header.retired,
             seq: header.head_seq,

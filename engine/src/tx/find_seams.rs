@@ -3,7 +3,7 @@
 use ulid::Ulid;
 
 use super::index_scan::SeamsBy;
-use super::scan::{Names, ReadState};
+use super::scan::{Names, ReadState, damaged};
 use crate::error::Result;
 use crate::keys;
 use crate::lattice::{Coord, Spiral};
@@ -94,12 +94,13 @@ impl<'a> FindSeams<'a> {
     }
 
     /// Whether a seam is told at this end of it: the nearer one, of equally near ones the first.
-    fn told_at(&self, coord: Coord, seam: &Seam) -> bool {
+    fn told_at(&self, coord: Coord, seam: &Seam) -> Result<bool> {
+        if coord != seam.cell_a && coord != seam.cell_b {
+            return Err(damaged(self.state.pager(), "an index names a seam of other cells"));
+        }
         let distance = |end: Coord| self.center.distance(end);
-        let (a, b) = (distance(seam.cell_a), distance(seam.cell_b));
-        let end = if b < a { seam.cell_b } else { seam.cell_a };
-        debug_assert!(a.min(b) <= self.radius);
-        coord == end
+        let b_is_nearer = distance(seam.cell_b) < distance(seam.cell_a);
+        Ok(coord == if b_is_nearer { seam.cell_b } else { seam.cell_a })
     }
 }
 
@@ -118,14 +119,15 @@ impl Iterator for FindSeams<'_> {
             let coord = *coord;
             match seams.next() {
                 None => self.here = None,
-                Some(Ok((_, id, seam))) => {
-                    if self.told_at(coord, &seam) && self.filter.passes(&seam) {
-                        return Some(Ok((id, seam)));
+                Some(item) => {
+                    let told = item.and_then(|(_, id, seam)| {
+                        let told = self.told_at(coord, &seam)? && self.filter.passes(&seam);
+                        Ok(told.then_some((id, seam)))
+                    });
+                    self.failed = told.is_err();
+                    if let Some(item) = told.transpose() {
+                        return Some(item);
                     }
-                }
-                Some(Err(error)) => {
-                    self.failed = true;
-                    return Some(Err(error));
                 }
             }
         }

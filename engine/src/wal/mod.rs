@@ -13,7 +13,7 @@ pub(crate) use writer::{FrameStamp, NewFrame, Wal, WalConfig};
 use crate::format::frame::FRAME_HEADER_BYTES;
 use crate::format::segment::BLOCK_BYTES;
 
-/// Most bytes of frames that may wait for a sync: it bounds how far recovery looks on.
+/// Most bytes of frames that a transaction of many parts leaves waiting for a sync, in memory.
 pub(crate) const MAX_UNSYNCED_BYTES: usize = 4 << 20;
 
 /// Most bytes of payload in one frame, so that several fit in a segment.

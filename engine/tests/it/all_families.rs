@@ -174,9 +174,12 @@ fn many_puts_of_one_record_in_one_transaction_are_one_version() {
     }
     assert_eq!(db.stats_mvcc().unwrap().versioned_row_count, 5);
     assert_eq!(all(db.history(a).unwrap()).len(), 1);
-    let tagged: Vec<Coord> =
-        db.view(|tx| Ok::<_, Error>(all(tx.cells_with_tag("tag").coords()))).unwrap()
-            .into_iter().map(|row| row.1).collect();
+    let tagged: Vec<Coord> = db
+        .view(|tx| Ok::<_, Error>(all(tx.cells_with_tag("tag").coords())))
+        .unwrap()
+        .into_iter()
+        .map(|row| row.1)
+        .collect();
     assert_eq!(tagged, [a]);
     check_clean(&db);
 }

@@ -175,7 +175,12 @@ fn a_cell_goes_with_a_thousand_edges_and_pruning_takes_their_rows() {
         db.update(|tx| {
             tx.put_cell(hub, &Cell::new("hub"))?;
             for index in 1..=1000 {
-                tx.put_edge(hub, coord(index % 40, index / 40), &format!("{index}"), &Edge::default())?;
+                tx.put_edge(
+                    hub,
+                    coord(index % 40, index / 40),
+                    &format!("{index}"),
+                    &Edge::default(),
+                )?;
                 tx.put_edge(coord(-index, 0), hub, "in", &Edge::default())?;
             }
             Ok::<_, Error>(())

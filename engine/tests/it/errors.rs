@@ -8,7 +8,7 @@ use hexxladb::{
     Result, Seam, SeamType, Timestamp, Ulid, Validity,
 };
 
-use crate::image::{Image, put_u64};
+use crate::image::Image;
 use crate::support::{
     DB, LOG, coord, files, in_memory, light, next, open, options, put, read_file, try_open,
     write_file,
@@ -40,11 +40,12 @@ fn failed_sync() -> (Db, Error) {
 }
 
 fn pruned() -> Error {
-    let vfs = closed();
-    let mut image = Image::of(&vfs);
-    image.edit(image.catalog(), |bytes| put_u64(bytes, 68, 2));
-    image.write_to(&vfs);
-    open(&vfs, options()).view_at(1, |_| Ok::<_, Error>(())).unwrap_err()
+    let db = in_memory();
+    for value in ["1", "2"] {
+        put(&db, "key", value).unwrap();
+    }
+    db.prune_cell_versions(2, 1).unwrap();
+    db.view_at(1, |_| Ok::<_, Error>(())).unwrap_err()
 }
 
 fn damaged() -> Error {

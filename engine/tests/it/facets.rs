@@ -1,12 +1,12 @@
 //! Facets: texts derived from a cell, which go with it and never come back by themselves.
 
 use hexxladb::vfs::sim::SimVfs;
-use hexxladb::{
-    Cell, Db, Error, Facet, FacetId, PackedCoord, Record, Timestamp, derivation_hash,
-};
+use hexxladb::{Cell, Db, Error, Facet, FacetId, PackedCoord, Record, Timestamp, derivation_hash};
 
 use crate::support::{both_formats, check_clean, coord, open, options, refused};
-use crate::support_records::{all, delete_cell, facet_id, family_rows, prune_all, put_cell, skip_to};
+use crate::support_records::{
+    all, delete_cell, facet_id, family_rows, prune_all, put_cell, skip_to,
+};
 
 fn facet(text: &str) -> Facet {
     Facet::of(&Cell::new("cell"), text).with_last_rotated(Timestamp::from_secs(5))

@@ -84,7 +84,9 @@ fn a_refused_put_leaves_the_transaction_usable_and_nothing_of_itself() {
             tx.put_cell(at, &Cell::new("yes").with_tags(["old"]))?;
             let put = tx.put_cell(at, &Cell::new("no").with_tags(["new"]));
             match put {
-                Err(Error::InvalidRecord { family: "cell", what }) => assert_eq!(what, "it says no"),
+                Err(Error::InvalidRecord { family: "cell", what }) => {
+                    assert_eq!(what, "it says no")
+                }
                 other => panic!("{other:?}"),
             }
             assert_eq!(tx.get_cell(at)?.unwrap().raw_content, "yes");
@@ -94,7 +96,8 @@ fn a_refused_put_leaves_the_transaction_usable_and_nothing_of_itself() {
             tx.put_cell(coord(1, 0), &Cell::new("after"))
         })
         .unwrap();
-        let says: Vec<String> = take(&heard).into_iter().filter(|what| what.contains("says")).collect();
+        let says: Vec<String> =
+            take(&heard).into_iter().filter(|what| what.contains("says")).collect();
         assert_eq!(says, ["(0,0) says yes", "(1,0) says after"]);
         let tags = db.view(|tx| Ok::<_, Error>(all(tx.cells_by_tag(..).coords()))).unwrap();
         assert_eq!(tags, [("old".to_owned(), at)]);

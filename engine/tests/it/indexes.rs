@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
 use hexxladb::vfs::sim::SimVfs;
-use hexxladb::{Cell, Coord, Db, Error, PackedCoord, Seam, SeamType, Timestamp, Ulid, Week, WriteTx};
+use hexxladb::{
+    Cell, Coord, Db, Error, PackedCoord, Seam, SeamType, Timestamp, Ulid, Week, WriteTx,
+};
 
 use crate::support::{both_formats, check_clean, coord, open, options};
 use crate::support_records::{
@@ -126,11 +128,7 @@ fn several_changes_of_a_cell_in_one_transaction_come_to_their_net() {
         },
         &["a#2 gone", "a#1", "b#2 gone", "b#1"],
     );
-    several(
-        "repeated tags",
-        |tx, at| put(tx, at, &["b", "a", "b", "a"]),
-        &["a#1", "b#1"],
-    );
+    several("repeated tags", |tx, at| put(tx, at, &["b", "a", "b", "a"]), &["a#1", "b#1"]);
 }
 
 /// Cells with every awkward text for a tag and a source, three cells each.
@@ -154,16 +152,24 @@ fn with_awkward_texts() -> Db {
 #[test]
 fn ranges_and_prefixes_are_those_of_the_texts() {
     let db = with_awkward_texts();
-    let bounds: Vec<&str> = TEXTS.into_iter().chain(["\0\0\0", "a\0\0", "ab", "c", "\u{10ffff}"]).collect();
+    let bounds: Vec<&str> =
+        TEXTS.into_iter().chain(["\0\0\0", "a\0\0", "ab", "c", "\u{10ffff}"]).collect();
     let expected = |inside: &dyn Fn(&str) -> bool, empty_too: bool| -> Vec<String> {
-        let found = TEXTS.into_iter().filter(|text| inside(text) && (empty_too || !text.is_empty()));
-        found.collect::<BTreeSet<_>>().into_iter().flat_map(|text| [text.to_owned(), text.to_owned(), text.to_owned()]).collect()
+        let found =
+            TEXTS.into_iter().filter(|text| inside(text) && (empty_too || !text.is_empty()));
+        found
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .flat_map(|text| [text.to_owned(), text.to_owned(), text.to_owned()])
+            .collect()
     };
     db.view(|tx| {
         macro_rules! same {
             ($scan:expr, $inside:expr, $empty_too:expr) => {{
                 let forwards = all($scan);
-                assert!(forwards.windows(2).all(|pair| pair[0].0 < pair[1].0 || pair[0].0 == pair[1].0));
+                assert!(
+                    forwards.windows(2).all(|pair| pair[0].0 < pair[1].0 || pair[0].0 == pair[1].0)
+                );
                 let mut backwards = all($scan.rev());
                 backwards.reverse();
                 assert_eq!(forwards, backwards);

@@ -192,7 +192,10 @@ fn what_cannot_be_pruned_is_refused() {
     let db = open(&vfs, options().read_only(true));
     refused!(db.prune_cell_versions(9, 1), Error::ReadOnly);
     refused!(db.prune_cell_versions(Timestamp::MAX, 1), Error::ReadOnly);
-    refused!(PruneScheduler::new(&db, PruneProfile::Balanced).tick(&CancelToken::new()), Error::ReadOnly);
+    refused!(
+        PruneScheduler::new(&db, PruneProfile::Balanced).tick(&CancelToken::new()),
+        Error::ReadOnly
+    );
     refused!(db.tag_snapshot("t"), Error::ReadOnly);
     refused!(db.delete_snapshot_tag("t"), Error::ReadOnly);
     let plan = db.plan_prune(9).unwrap();

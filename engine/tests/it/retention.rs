@@ -46,9 +46,15 @@ fn at_secs(secs: i64) -> SimVfs {
 fn a_policy_by_commits_counts_back_from_head() {
     let vfs = SimVfs::new(1);
     let db = open(&vfs, options());
-    for (head, keep_commits, expected) in
-        [(0, 50, 0), (40, 50, 0), (50, 50, 0), (51, 50, 1), (60, 50, 10), (60, 1, 59), (60, u64::MAX, 0)]
-    {
+    for (head, keep_commits, expected) in [
+        (0, 50, 0),
+        (40, 50, 0),
+        (50, 50, 0),
+        (51, 50, 1),
+        (60, 50, 10),
+        (60, 1, 59),
+        (60, u64::MAX, 0),
+    ] {
         let vfs = SimVfs::new(1);
         let db = keep(&vfs, Retention::Commits(keep_commits));
         skip_to(&db, head + 1);
@@ -243,7 +249,12 @@ fn a_plan_is_carried_out_in_batches_of_its_profile() {
     let done = tick(&CancelToken::new()).unwrap();
     assert_eq!(done.held_by.unwrap().by, FloorHolder::Tag("held".into()));
     assert_eq!(done.floor, 2950);
-    assert_eq!((2950..=3100).filter(|seq| content_at(&db, *seq, coord(0, 0)) != Some(seq.to_string())).count(), 0);
+    assert_eq!(
+        (2950..=3100)
+            .filter(|seq| content_at(&db, *seq, coord(0, 0)) != Some(seq.to_string()))
+            .count(),
+        0
+    );
 }
 
 // spec: PRUNE-15, OPT-15
@@ -256,8 +267,11 @@ fn without_a_policy_profiles_remove_nothing_and_say_so() {
     ];
     for with in policies {
         let db = open(&SimVfs::new(1), with(options()));
-        (0..20).for_each(|_| drop(put_cell(&db, coord(0, 0), &Cell::new("x"))));
-        let profiles = [PruneProfile::LowLatency, PruneProfile::Balanced, PruneProfile::LongHistory];
+        for _ in 0..20 {
+            put_cell(&db, coord(0, 0), &Cell::new("x"));
+        }
+        let profiles =
+            [PruneProfile::LowLatency, PruneProfile::Balanced, PruneProfile::LongHistory];
         for profile in profiles {
             let plan = db.plan_prune_by_profile(profile).unwrap();
             assert_eq!((plan.before, plan.rows, plan.policy), (0, 0, None));

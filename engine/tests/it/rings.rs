@@ -44,7 +44,8 @@ fn a_walk_is_the_spiral_with_what_is_there() {
             (RingFilter::default().with_facet(facet_id(2)), &|at, _| at.r() % 2 == 0),
             (RingFilter::default().with_facet(facet_id(3)), &|_, _| false),
         ];
-        for (center, radius) in [((0, 0), 0), ((1, 0), 0), ((2, -1), 3), ((0, 0), 9), ((90, 0), 2)] {
+        for (center, radius) in [((0, 0), 0), ((1, 0), 0), ((2, -1), 3), ((0, 0), 9), ((90, 0), 2)]
+        {
             let center = coord(center.0, center.1);
             let check = |tx: &ReadTx| {
                 for (filter, passes) in &filters {
@@ -90,7 +91,10 @@ fn a_walk_costs_what_its_area_is_whatever_the_database_holds() {
     let near = reads() - before;
     db.view(|tx| Ok::<_, Error>(all(tx.cells(..)).len())).unwrap();
     let whole = reads() - before;
-    assert!(found > 20 && near <= 37 && whole > 3 * near, "{near} pages for {found}, {whole} in all");
+    assert!(
+        found > 20 && near <= 37 && whole > 3 * near,
+        "{near} pages for {found}, {whole} in all"
+    );
     // Far beyond the lattice a walk ends where the lattice does, and a lazy one at once.
     let lazy = db.view(|tx| Ok::<_, Error>(tx.walk_ring(coord(5, 5), u32::MAX).take(5).count()));
     assert_eq!(lazy.unwrap(), 5);

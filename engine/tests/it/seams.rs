@@ -114,7 +114,8 @@ fn seams_are_found_around_a_place_each_once_from_the_center_outwards() {
                 continue;
             }
             let kind = ["conflict", "overlap", "echo"][number as usize % 3].parse().unwrap();
-            let mut seam = Seam::new(a, b, kind).with_source(["who", "", "what"][number as usize % 3]);
+            let mut seam =
+                Seam::new(a, b, kind).with_source(["who", "", "what"][number as usize % 3]);
             if number % 2 == 0 {
                 seam.validity = from_secs(number as i64);
             }
@@ -296,7 +297,9 @@ fn supersessions_form_no_circle() {
         })
         .unwrap();
         db.update(|tx| {
-            (3..60).try_for_each(|index| tx.mark_supersedes(at(index), at(index - 1), "x").map(|_| ()))?;
+            (3..60).try_for_each(|index| {
+                tx.mark_supersedes(at(index), at(index - 1), "x").map(|_| ())
+            })?;
             refuses_circle(tx, 0, 59);
             refuses_circle(tx, 20, 40);
             // Contradictions have no direction.

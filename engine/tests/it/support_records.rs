@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hexxladb::vfs::sim::SimVfs;
 use hexxladb::{
-    Cell, Coord, Db, Edge, EdgeId, Error, Facet, FacetId, Options, PackedCoord, ReadTx, ResolutionStatus,
-    Result, Seam, SeamFilter, SeamType, Timestamp, Ulid, Validity, Week, WriteTx,
+    Cell, Coord, Db, Edge, EdgeId, Error, Facet, FacetId, Options, PackedCoord, ReadTx,
+    ResolutionStatus, Result, Seam, SeamFilter, SeamType, Timestamp, Ulid, Validity, Week, WriteTx,
 };
 
 use crate::support::{Random, Rows, coord, open};
@@ -254,7 +254,12 @@ macro_rules! reads {
                     seams: both_ways(|| self.seams(..))?.into_iter().collect(),
                 };
                 // In order, and each once.
-                assert!(cells.iter().map(|row| PackedCoord::from(row.0)).eq(model.cells.keys().copied()));
+                assert!(
+                    cells
+                        .iter()
+                        .map(|row| PackedCoord::from(row.0))
+                        .eq(model.cells.keys().copied())
+                );
                 assert!(facets.iter().map(|f| (f.0.into(), f.1)).eq(model.facets.keys().copied()));
                 assert!(edges.into_iter().map(|e| name(e.0)).eq(model.edges.keys().cloned()));
                 Ok(model)
@@ -268,7 +273,10 @@ macro_rules! reads {
                         let found = both_ways(|| self.$scan($range))?;
                         assert!(found.iter().all(|row| row.2 == cell(row.1)));
                         let names = found.into_iter().map(|row| (row.0, row.1.into()));
-                        assert_eq!(names.collect::<Vec<_>>(), Vec::from_iter(model.cells_by($keys)));
+                        assert_eq!(
+                            names.collect::<Vec<_>>(),
+                            Vec::from_iter(model.cells_by($keys))
+                        );
                         let coords = both_ways(|| self.$scan($range).coords())?;
                         assert_eq!(coords.len(), model.cells_by($keys).len());
                     };
@@ -281,7 +289,10 @@ macro_rules! reads {
                         let found = both_ways(|| self.$scan($range))?;
                         assert!(found.iter().all(|row| row.2 == model.seams[&row.1]));
                         let names = found.into_iter().map(|row| (row.0, row.1));
-                        assert_eq!(names.collect::<Vec<_>>(), Vec::from_iter(model.seams_by($keys)));
+                        assert_eq!(
+                            names.collect::<Vec<_>>(),
+                            Vec::from_iter(model.seams_by($keys))
+                        );
                     };
                 }
                 seam_index!(seams_by_source, .., |seam| source_of(&seam.provenance.source_id));
