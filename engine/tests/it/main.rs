@@ -7,6 +7,7 @@ mod check_findings;
 mod closing;
 #[cfg(feature = "sim")]
 mod corruption;
+mod diffs;
 mod dump;
 mod dump_records;
 mod durability;
@@ -35,12 +36,17 @@ mod memory;
 mod no_files;
 mod opening;
 mod processes;
+mod prune;
+#[cfg(feature = "sim")]
+mod prune_faults;
 mod prune_guards;
+mod prune_threads;
 mod read_only;
 mod records;
 mod retention;
 mod rings;
 mod seams;
+mod snapshot_tags;
 mod snapshots;
 mod support;
 mod support_records;

@@ -163,6 +163,28 @@ fn pruning_by_time_keeps_what_was_head_then() {
     check_clean(&db);
 }
 
+// spec: SNAP-05, TXN-09, PRUNE-03
+#[test]
+fn times_are_found_and_pruned_also_after_the_clock_stepped_back() {
+    let vfs = at_secs(100);
+    let db = keep(&vfs, Retention::Duration(Duration::from_secs(10)));
+    let at = coord(0, 0);
+    for (secs, text) in [(100, "1"), (50, "2"), (70, "3"), (120, "4")] {
+        vfs.set_wall_nanos(secs * SEC);
+        put_cell(&db, at, &Cell::new(text));
+    }
+    let read = |secs| {
+        let cell = db.view_at_time(Timestamp::from_secs(secs), |tx| tx.get_cell(at)).unwrap();
+        cell.map(|cell| cell.raw_content).unwrap_or_default()
+    };
+    // Commits 1 to 3 have the time at which the clock stepped back.
+    assert_eq!([49, 70, 99, 100, 119, 120, 9999].map(read), ["", "", "", "3", "3", "4", "4"]);
+    assert_eq!(suggested(&db), Some(3));
+    let plan = db.plan_prune_by_profile(PruneProfile::LowLatency).unwrap();
+    assert_eq!(db.prune_cell_versions_by_profile(&plan).unwrap().rows, 2);
+    assert_eq!([100, 119, 120].map(read), ["3", "3", "4"]);
+}
+
 // spec: PRUNE-07
 #[test]
 fn a_time_before_the_floor_is_refused_also_while_the_timeline_is_being_cut() {
@@ -267,9 +289,7 @@ fn without_a_policy_profiles_remove_nothing_and_say_so() {
     ];
     for with in policies {
         let db = open(&SimVfs::new(1), with(options()));
-        for _ in 0..20 {
-            put_cell(&db, coord(0, 0), &Cell::new("x"));
-        }
+        (0..20).for_each(|_| drop(put_cell(&db, coord(0, 0), &Cell::new("x"))));
         let profiles =
             [PruneProfile::LowLatency, PruneProfile::Balanced, PruneProfile::LongHistory];
         for profile in profiles {
