@@ -145,8 +145,7 @@ fn what_was_changed_and_changed_back_is_no_difference() {
 fn a_diff_costs_what_changed_and_not_what_there_is() {
     let vfs = SimVfs::new(1);
     let db = open(&vfs, options());
-    const ALL: u32 = 100_000;
-    db.update(|tx| (0..ALL).try_for_each(|key| tx.put(key.to_be_bytes(), [1; 60]))).unwrap();
+    db.update(|tx| (0..100_000u32).try_for_each(|key| tx.put(key.to_be_bytes(), [1; 60]))).unwrap();
     db.update(|tx| (0..10).try_for_each(|index| tx.put((index * 9973u32).to_be_bytes(), [2; 60])))
         .unwrap();
     db.update(|tx| tx.set_note("nothing")).unwrap();
@@ -182,7 +181,7 @@ fn a_diff_ends_with_its_first_error_and_goes_on_over_its_snapshots_meanwhile() {
     }
     let mut diff = db.snapshot_diff(1, 2).unwrap();
     let mut seen = 0;
-    while let Some(change) = diff.next() {
+    for change in diff.by_ref() {
         let change = change.unwrap();
         let record = |round: u8| Some(Record::Raw([round; 40][..].into()));
         assert_eq!((change.old, change.new), (record(0), record(1)));

@@ -5,7 +5,7 @@ use hexxladb::{Cell, Coord, Db, Edge, EdgeId, Error, PackedCoord, Provenance, Re
 
 use crate::support::{both_formats, check_clean, coord, open, options, refused};
 use crate::support_records::{
-    TEXTS, all, delete_cell, dumped, family_rows, prune_all, put_cell, reopened, skip_to,
+    TEXTS, all, delete_cell, dumped, family_rows, look, prune_all, put_cell, reopened, skip_to,
 };
 
 fn linked(db: &Db, from: Coord, to: Coord) {
@@ -27,12 +27,12 @@ fn an_edge_is_found_from_both_of_its_ends() {
         let db = open(&SimVfs::new(1), options);
         let (a, b, c) = (coord(0, 0), coord(-3, 2), coord(7, 7));
         db.update(|tx| {
-            for (number, relation) in TEXTS.into_iter().enumerate() {
-                tx.put_edge(a, b, relation, &Edge::new(number as f64))?;
+            for (number, relation) in (0u32..).zip(TEXTS) {
+                tx.put_edge(a, b, relation, &Edge::new(f64::from(number)))?;
                 tx.put_edge(b, a, relation, &Edge::new(-1.0))?;
                 tx.put_edge(a, a, relation, &Edge::new(0.0))?;
                 let own = tx.get_edge(a, b, relation)?;
-                assert_eq!(own, Some(Edge::new(number as f64)));
+                assert_eq!(own, Some(Edge::new(f64::from(number))));
             }
             tx.put_edge(c, b, "a", &Edge::new(0.5))
         })
@@ -134,7 +134,8 @@ fn weights_are_finite_and_relations_have_a_limit() {
         .unwrap();
         db.view(|tx| {
             assert_eq!(all(tx.edges_to(b))[0].0.relation.len(), 255);
-            Ok::<_, Error>(assert_eq!(all(tx.edges(..)).len(), 1))
+            assert_eq!(all(tx.edges(..)).len(), 1);
+            Ok::<_, Error>(())
         })
         .unwrap();
         check_clean(&db);
@@ -192,7 +193,7 @@ fn a_cell_goes_with_a_thousand_edges_and_pruning_takes_their_rows() {
             tx.put_cell(hub, &Cell::new("again"))
         })
         .unwrap();
-        db.view(|tx| Ok::<_, Error>(assert_eq!(all(tx.edges(..)).len(), 1000))).unwrap();
+        look(&db, |tx| assert_eq!(all(tx.edges(..)).len(), 1000));
         check_clean(&db);
         if db.format_version() == 1 {
             assert_eq!(dumped(&db, "__index/edge").len(), 1000);

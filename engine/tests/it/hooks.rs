@@ -85,7 +85,7 @@ fn a_refused_put_leaves_the_transaction_usable_and_nothing_of_itself() {
             let put = tx.put_cell(at, &Cell::new("no").with_tags(["new"]));
             match put {
                 Err(Error::InvalidRecord { family: "cell", what }) => {
-                    assert_eq!(what, "it says no")
+                    assert_eq!(what, "it says no");
                 }
                 other => panic!("{other:?}"),
             }

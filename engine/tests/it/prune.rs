@@ -189,9 +189,9 @@ fn six_thousand_puts_of_one_cell_of_which_four_hundred_are_kept() {
 /// Rewrites records of every kind, deletes and puts anew, and prunes to the last few commits.
 fn churn(db: &Db, round: u64) {
     db.update(|tx| {
-        for index in 0..60 {
+        for (index, turn) in (0..60).zip(round..) {
             let at = coord(index, 0);
-            if (index as u64 + round) % 7 == 0 {
+            if turn.is_multiple_of(7) {
                 tx.delete_cell(at)?;
             } else {
                 let cell = Cell::new("c".repeat(400)).with_tags([format!("{}", round % 5)]);

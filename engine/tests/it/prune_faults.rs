@@ -106,13 +106,15 @@ fn check_crashed(vfs: &SimVfs, models: &[Model], told: &Told, deep: bool, why: &
         let deleting = told.head == COMMITS as u64 && tags.is_empty();
         assert!(tags == [tag] || deleting, "{why}: {tags:?}");
     }
-    for seq in [floor, (floor + head) / 2, head] {
+    for seq in [floor, floor.midpoint(head), head] {
         let model = &models[seq as usize];
-        db.view_at(
-            seq,
-            |tx| if deep { tx.compare(model) } else { Ok(assert_eq!(tx.model()?, *model)) },
-        )
-        .unwrap();
+        let found = db.view_at(seq, |tx| {
+            if deep {
+                tx.compare(model)?;
+            }
+            tx.model()
+        });
+        assert_eq!(found.unwrap(), *model, "{why}");
     }
     if deep {
         check_clean(&db);
@@ -192,7 +194,7 @@ fn a_damaged_page_stops_pruning_and_nothing_is_lost() {
         }
         // What is read is right, or refused.
         for seq in [60, 70, 80] {
-            match db.view_at(seq, |tx| tx.model()) {
+            match db.view_at(seq, Reads::model) {
                 Ok(model) => assert_eq!(model, models[seq as usize]),
                 Err(error) => assert!(matches!(error, Error::CorruptDatabase { .. }), "{error:?}"),
             }

@@ -11,9 +11,10 @@ use crate::support_records::{all, prune_all};
 const CELLS: i32 = 24;
 const COMMITS: u64 = 700;
 
-/// The commit `seq` rewrites all cells but every `1 + seq % 5`-th, with text and tag that say it.
+/// Whether commit `seq` rewrites a cell, with a text and a tag that say so: the first all of them,
+/// others all but every second to sixth.
 fn written(seq: u64, index: i32) -> bool {
-    seq == 1 || !(index as u64).is_multiple_of(2 + seq % 5)
+    seq == 1 || !u64::from(index.unsigned_abs()).is_multiple_of(2 + seq % 5)
 }
 
 /// The commit that a cell comes from at a snapshot.
@@ -118,12 +119,11 @@ fn prune(db: &Db, stop: &AtomicBool) -> u64 {
     let scheduler = PruneScheduler::new(db, PruneProfile::LowLatency);
     let (mut random, mut rows) = (Random::new(2), 0);
     while !stop.load(Ordering::SeqCst) {
-        rows += match random.below(2) {
-            0 => scheduler.tick(&CancelToken::new()).unwrap().rows,
-            _ => {
-                let before = db.head().unwrap().saturating_sub(15);
-                db.prune_cell_versions(before, 1 + random.below(50)).unwrap()
-            }
+        rows += if random.below(2) == 0 {
+            scheduler.tick(&CancelToken::new()).unwrap().rows
+        } else {
+            let before = db.head().unwrap().saturating_sub(15);
+            db.prune_cell_versions(before, 1 + random.below(50)).unwrap()
         };
     }
     rows

@@ -289,7 +289,9 @@ fn without_a_policy_profiles_remove_nothing_and_say_so() {
     ];
     for with in policies {
         let db = open(&SimVfs::new(1), with(options()));
-        (0..20).for_each(|_| drop(put_cell(&db, coord(0, 0), &Cell::new("x"))));
+        for _ in 0..20 {
+            put_cell(&db, coord(0, 0), &Cell::new("x"));
+        }
         let profiles =
             [PruneProfile::LowLatency, PruneProfile::Balanced, PruneProfile::LongHistory];
         for profile in profiles {

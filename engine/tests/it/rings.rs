@@ -31,6 +31,9 @@ fn field(db: &Db, size: i32) {
     .unwrap();
 }
 
+/// Whether a filter lets a cell through.
+type Passes<'a> = &'a dyn Fn(Coord, &Cell) -> bool;
+
 // spec: LAT-02, TXN-07
 #[test]
 fn a_walk_is_the_spiral_with_what_is_there() {
@@ -38,7 +41,7 @@ fn a_walk_is_the_spiral_with_what_is_there() {
         let db = open(&SimVfs::new(1), options);
         field(&db, 15);
         let time = Timestamp::from_secs(2);
-        let filters: [(RingFilter, &dyn Fn(Coord, &Cell) -> bool); 4] = [
+        let filters: [(RingFilter, Passes<'_>); 4] = [
             (RingFilter::default(), &|_, _| true),
             (RingFilter::default().with_valid_at(time), &|_, cell| cell.is_valid_at(time)),
             (RingFilter::default().with_facet(facet_id(2)), &|at, _| at.r() % 2 == 0),

@@ -7,7 +7,7 @@ use hexxladb::{
 };
 
 use crate::support::{Random, both_formats, check_clean, coord, open, options, refused};
-use crate::support_records::{all, delete_cell, family_rows, from_secs, reopened};
+use crate::support_records::{all, delete_cell, family_rows, from_secs, look, reopened};
 
 fn at(index: i32) -> Coord {
     coord(index, 0)
@@ -62,7 +62,7 @@ fn marks_join_cells_that_are_there() {
         .unwrap();
         // Seams stay when a cell goes.
         delete_cell(&db, at(0));
-        db.view(|tx| Ok::<_, Error>(assert_eq!(all(tx.seams_of(at(0))).len(), 2))).unwrap();
+        look(&db, |tx| assert_eq!(all(tx.seams_of(at(0))).len(), 2));
         check_clean(&db);
     }
 }
@@ -117,7 +117,7 @@ fn seams_are_found_around_a_place_each_once_from_the_center_outwards() {
             let mut seam =
                 Seam::new(a, b, kind).with_source(["who", "", "what"][number as usize % 3]);
             if number % 2 == 0 {
-                seam.validity = from_secs(number as i64);
+                seam.validity = from_secs(number.cast_signed());
             }
             let id = tx.new_seam_id()?;
             tx.put_seam(id, &seam)?;
@@ -234,7 +234,8 @@ fn the_ends_of_a_seam_cannot_change() {
         .unwrap();
         db.view(|tx| {
             assert_eq!(all(tx.seams_by_source("who"..="who")).len(), 1);
-            Ok::<_, Error>(assert_eq!(all(tx.seams_of(at(2))).len(), 0))
+            assert_eq!(all(tx.seams_of(at(2))).len(), 0);
+            Ok::<_, Error>(())
         })
         .unwrap();
     }

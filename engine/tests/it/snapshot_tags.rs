@@ -6,6 +6,7 @@ use hexxladb::{Db, Error, ReadTx};
 use crate::support::{check_clean, get, light, open, put, refused, rows_at};
 use crate::support_records::{TEXTS, prune_all, reopened};
 
+#[expect(clippy::unnecessary_wraps, reason = "as a view wants it")]
 fn seq(tx: &ReadTx) -> hexxladb::Result<u64> {
     Ok(tx.seq())
 }
@@ -17,7 +18,9 @@ fn tags(db: &Db) -> Vec<(String, u64)> {
 /// A database of this many commits.
 fn with_commits(vfs: &SimVfs, count: u64) -> Db {
     let db = open(vfs, light());
-    (1..=count).for_each(|number| drop(put(&db, "key", number.to_string()).unwrap()));
+    for number in 1..=count {
+        put(&db, "key", number.to_string()).unwrap();
+    }
     db
 }
 
@@ -152,7 +155,8 @@ fn tagging_is_refused_inside_a_write_transaction_and_fine_inside_a_view() {
     db.view(|tx| {
         put(&db, "key", "5")?;
         db.tag_snapshot_at("seen", tx.seq())?;
-        Ok::<_, Error>(assert_eq!(db.tag_snapshot("newer")?, 5))
+        assert_eq!(db.tag_snapshot("newer")?, 5);
+        Ok::<_, Error>(())
     })
     .unwrap();
     assert_eq!(tags(&db), [("newer".to_owned(), 5), ("seen".to_owned(), 4)]);

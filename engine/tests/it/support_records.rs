@@ -38,6 +38,15 @@ pub(crate) fn delete_cell(db: &Db, at: Coord) {
     assert!(db.update(|tx| tx.delete_cell(at)).unwrap());
 }
 
+/// Looks at head.
+pub(crate) fn look(db: &Db, see: impl FnOnce(&ReadTx)) {
+    db.view(|tx| {
+        see(tx);
+        Ok::<_, Error>(())
+    })
+    .unwrap();
+}
+
 /// What a cell says at a snapshot.
 pub(crate) fn content_at(db: &Db, seq: u64, at: Coord) -> Option<String> {
     db.view_at(seq, |tx| tx.get_cell(at)).unwrap().map(|cell| cell.raw_content)
@@ -92,7 +101,7 @@ fn any_text(random: &mut Random) -> &'static str {
 fn any_validity(random: &mut Random) -> Validity {
     match random.below(4) {
         0 => Validity::default(),
-        week => from_secs(week as i64 * 7 * 86_400),
+        week => from_secs(7 * 86_400 * week.cast_signed()),
     }
 }
 
@@ -127,7 +136,8 @@ impl Model {
             5 => self.delete_cell(tx, at),
             6 => {
                 let (id, facet) = (facet_id(random.below(6) as u8), Facet::default());
-                let facet = facet.with_last_rotated(Timestamp::from_secs(random.below(9) as i64));
+                let facet =
+                    facet.with_last_rotated(Timestamp::from_secs(random.below(9).cast_signed()));
                 tx.put_facet(at, id, &facet)?;
                 self.facets.insert((key, id), facet);
                 Ok(())
@@ -169,7 +179,7 @@ impl Model {
             assert_eq!(tx.delete_edge(from, to, relation)?, self.edges.remove(&name).is_some());
             return Ok(());
         }
-        let edge = Edge::new(random.below(100) as f64);
+        let edge = Edge::new(f64::from(random.below(100) as u32));
         tx.put_edge(from, to, relation, &edge)?;
         self.edges.insert(name, edge);
         Ok(())
