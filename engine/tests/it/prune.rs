@@ -276,3 +276,37 @@ fn records_written_while_pruning_is_under_way_stay() {
     let seams = db.view(|tx| Ok::<_, Error>(all(tx.seams(Ulid::nil()..)).len())).unwrap();
     assert_eq!(seams, models.last().unwrap().seams.len());
 }
+
+// spec: SNAP-07, SNAP-08, PRUNE-07
+#[test]
+fn lists_that_are_under_way_while_history_goes_end_or_say_so() {
+    let db = in_memory();
+    let at = coord(0, 0);
+    for seq in 1..=20u64 {
+        put_cell(&db, at, &Cell::new(seq.to_string()));
+    }
+    let (mut commits, mut history) = (db.commits(..).unwrap(), db.history(at).unwrap());
+    assert_eq!(commits.next().unwrap().unwrap().seq, 1);
+    assert_eq!(commits.next_back().unwrap().unwrap().seq, 20);
+    assert_eq!(history.next().unwrap().unwrap().seq, 20);
+    prune_all(&db, 15, 3);
+    refused!(commits.next().unwrap(), Error::SnapshotPruned { seq: 2, oldest: 15 });
+    assert!(commits.next().is_none() && commits.next_back().is_none());
+    assert_eq!(
+        all(history).iter().map(|version| version.seq).collect::<Vec<_>>(),
+        [19, 18, 17, 16, 15]
+    );
+    // A version older than its commit's place in the timeline has no time.
+    db.update(|tx| tx.put("old", "")).unwrap();
+    skip_to(&db, 30);
+    prune_all(&db, 29, 10);
+    let old = all(db.history(&b"old"[..]).unwrap());
+    assert_eq!((old.len(), old[0].seq, old[0].time), (1, 21, None));
+    assert!(all(db.commits(..).unwrap()).iter().all(|commit| commit.seq >= 29));
+    db.view_at(29, |tx| {
+        assert!(tx.commit(21)?.is_none() && tx.commit(29)?.is_some());
+        assert_ne!(tx.history_hash()?, [0; 16]);
+        Ok::<_, Error>(())
+    })
+    .unwrap();
+}

@@ -271,6 +271,61 @@ fn a_disk_that_fails_while_pruning_loses_nothing() {
     }
 }
 
+// spec: PRUNE-05, PRUNE-12, TXN-21
+#[test]
+fn on_a_full_disk_pruning_stops_and_goes_on_once_there_is_room() {
+    for room in [0, 1, 3, 8, 20, 60] {
+        let (vfs, models, _) = closed(7);
+        let db = open(&vfs, light());
+        vfs.set_free_sectors(Some(room));
+        for _ in 0..40 {
+            match db.prune_cell_versions(60, 11) {
+                Ok(_) => {}
+                Err(Error::Io(io)) => assert!(io.is_no_space(), "{io}"),
+                Err(other) => panic!("{other:?}"),
+            }
+            let _ = db.checkpoint();
+        }
+        compare_from(&db, 60, &models);
+        vfs.set_free_sectors(None);
+        prune_all(&db, 60, 11);
+        compare_from(&db, 60, &models);
+        assert_eq!(db.plan_prune(60).unwrap().rows, 0);
+        check_clean(&db);
+    }
+}
+
+// spec: PRUNE-05, SNAP-12, TXN-16, FILE-05
+#[test]
+fn what_was_pruned_and_tagged_after_a_large_abort_is_there_after_a_crash() {
+    let vfs = SimVfs::new(8);
+    let db = open(&vfs, light());
+    let mut models = vec![Model::default()];
+    random_commits(&db, &mut Random::new(8), &mut models, 30);
+    // So large that parts of it are in the log already.
+    let mut tx = db.begin_write().unwrap();
+    for index in 0..200 {
+        tx.put_cell(coord(index % 5 - 2, index % 3), &tagged(&"x".repeat(3000), ["lost"])).unwrap();
+    }
+    tx.rollback().unwrap();
+    db.tag_snapshot_at("kept", 20).unwrap();
+    prune_all(&db, 30, 4);
+    let rows = db.stats_mvcc().unwrap().versioned_row_count;
+    vfs.kill();
+    drop(db);
+    for read_only in [true, false] {
+        let db = open(&vfs, light().read_only(read_only));
+        assert_eq!(db.snapshot_tags().unwrap()[0].seq, 20);
+        let stats = db.stats_mvcc().unwrap();
+        assert_eq!((stats.oldest_readable_seq, stats.versioned_row_count), (20, rows));
+        refused!(db.snapshot_at(19), Error::SnapshotPruned { oldest: 20, .. });
+        compare_from(&db, 20, &models);
+        if !read_only {
+            check_clean(&db);
+        }
+    }
+}
+
 // spec: PRUNE-10, PRUNE-12
 #[test]
 fn a_failed_plan_changes_nothing() {
