@@ -40,6 +40,7 @@ mod prune;
 #[cfg(feature = "sim")]
 mod prune_faults;
 mod prune_guards;
+mod prune_mishaps;
 mod prune_threads;
 mod read_only;
 mod records;
