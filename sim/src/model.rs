@@ -1,50 +1,30 @@
 //! The reference model: what the database holds, as simple as it can be said.
 //!
-//! One ordered map from record to its versions, one list of commits. It is written from the
-//! specification and shares no code with the engine: it packs coordinates and computes history
-//! hashes itself. A model holds every commit that was begun, in order; which of them a database
-//! must show is for the oracle to say.
+//! One ordered map from record to its versions, one list of commits, one of changes that take no
+//! sequence. It is written from the specification and shares no code with the engine: it packs
+//! coordinates and computes history hashes itself, and derives indexes from records. A model holds
+//! every commit and change that was begun, in order, and forgets no version; which of them a
+//! database must show, and which it may have removed, is for the oracle to say.
 
-mod cell_bytes;
 mod draft;
+mod index;
 mod morton;
+mod name;
+mod record_bytes;
+mod upkeep;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hexxladb::Cell;
+use hexxladb::Coord;
 use sha2::{Digest, Sha256};
 
 use crate::op::Pos;
 
 pub use draft::{Delta, Draft};
+pub use index::{Index, IndexKey, around, distance, indexed, week_of};
 pub use morton::morton;
-
-/// The name of a record; raw records sort before cells, each in its family's own order.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Id {
-    /// A raw record by its key.
-    Raw(Vec<u8>),
-    /// A cell by its place in Morton order, and its coordinate.
-    Cell(u64, Pos),
-}
-
-impl Id {
-    /// The cell at a coordinate.
-    #[must_use]
-    pub fn cell(pos: Pos) -> Self {
-        Self::Cell(morton(pos), pos)
-    }
-}
-
-/// What a record holds.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Content {
-    /// Bytes.
-    Raw(Arc<[u8]>),
-    /// A cell, as it reads back.
-    Cell(Arc<Cell>),
-}
+pub use name::{Content, Family, Id, Place};
+pub use upkeep::{Change, Mark, Upkeep};
 
 /// One commit.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,13 +59,18 @@ pub struct Model {
     mvcc: bool,
     commits: Vec<Commit>,
     records: BTreeMap<Id, Versions>,
+    /// Changes that take no sequence, each with the head that it was made at.
+    changes: Vec<(u64, Change)>,
+    /// How many rows pruning may have removed at most.
+    removed_most: u64,
 }
 
 impl Model {
     /// The empty database of format v2 (`mvcc`) or v1.
     #[must_use]
     pub fn new(mvcc: bool) -> Self {
-        Self { mvcc, commits: Vec::new(), records: BTreeMap::new() }
+        let (commits, records) = (Vec::new(), BTreeMap::new());
+        Self { mvcc, commits, records, changes: Vec::new(), removed_most: 0 }
     }
 
     /// Whether every version can be read.
@@ -146,6 +131,35 @@ impl Model {
             .map(|(id, _)| id)
     }
 
+    /// Every coordinate that ever had a cell or a facet, in order.
+    #[must_use]
+    pub fn places(&self) -> Vec<Place> {
+        let places = self.records.keys().filter_map(|id| match id {
+            Id::Cell(place) | Id::Facet(place, _) => Some(*place),
+            _ => None,
+        });
+        places.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Every coordinate that ever was an end of an edge or a seam, in order.
+    #[must_use]
+    pub fn linked(&self) -> Vec<Place> {
+        let coord = |coord: Coord| Place::from(Pos { q: coord.q(), r: coord.r() });
+        let mut places = BTreeSet::new();
+        for (id, versions) in &self.records {
+            // The ends of a seam do not change.
+            let content = versions.iter().find_map(|(_, content)| content.as_ref());
+            match (id, content) {
+                (Id::Edge(from, to, _), _) => places.extend([*from, *to]),
+                (_, Some(Content::Seam(seam))) => {
+                    places.extend([coord(seam.cell_a), coord(seam.cell_b)]);
+                }
+                _ => {}
+            }
+        }
+        places.into_iter().collect()
+    }
+
     /// Versions of a record up to `head`, newest first.
     pub fn history(&self, id: &Id, head: u64) -> impl Iterator<Item = &(u64, Option<Content>)> {
         self.records
@@ -161,17 +175,21 @@ impl Model {
         self.commit(seq).map_or(&[], |commit| &commit.touched)
     }
 
-    /// Counters of raw records (`cells` false) or of cells.
+    /// Counters of a family: what they are without any pruning, and what they are when everything
+    /// is gone that pruning to `floor` removes.
     #[must_use]
-    pub fn counts(&self, cells: bool, head: u64) -> Counts {
-        let mut counts = Counts::default();
-        for (_, versions) in self.records.iter().filter(|(id, _)| is_cell(id) == cells) {
+    pub fn counts(&self, family: Family, head: u64, floor: u64) -> (Counts, Counts) {
+        let (mut all, mut pruned) = (Counts::default(), Counts::default());
+        for (_, versions) in self.records.iter().filter(|(id, _)| id.family() == family) {
             let rows = versions.iter().filter(|(seq, _)| *seq <= head).count() as u64;
-            counts.visible += u64::from(visible(versions, head).is_some());
-            counts.logical += u64::from(rows > 0);
-            counts.rows += rows;
+            let left = rows - upkeep::prunable(versions, floor) as u64;
+            for (counts, rows) in [(&mut all, rows), (&mut pruned, left)] {
+                counts.visible += u64::from(visible(versions, head).is_some());
+                counts.logical += u64::from(rows > 0);
+                counts.rows += rows;
+            }
         }
-        counts
+        (all, pruned)
     }
 
     /// Appends a transaction; returns its sequence.
@@ -209,34 +227,16 @@ impl Model {
         sha.update(note);
         sha.update((draft.writes().count() as u32).to_le_bytes());
         for (id, content) in draft.writes() {
-            let (family, key) = match id {
-                Id::Raw(key) => (1, key.clone()),
-                Id::Cell(_, Pos { q, r }) => (2, [q.to_le_bytes(), r.to_le_bytes()].concat()),
-            };
+            let (family, key) = id.hashed();
             sha.update([if content.is_some() { 1 } else { 2 }, family]);
             sha.update((key.len() as u32).to_le_bytes());
             sha.update(key);
-            match content {
-                Some(Content::Raw(bytes)) => sha.update(Sha256::digest(bytes)),
-                Some(Content::Cell(cell)) => sha.update(Sha256::digest(cell_bytes::encode(cell))),
-                None => {}
+            if let Some(content) = content {
+                sha.update(Sha256::digest(record_bytes::encode(content)));
             }
         }
         sha.finalize()[..16].try_into().unwrap_or_default()
     }
-}
-
-/// Length in bytes of a cell as it is stored.
-#[must_use]
-pub fn cell_len(cell: &Cell) -> usize {
-    let mut stored = cell.clone();
-    stored.tags.sort();
-    stored.tags.dedup();
-    cell_bytes::encode(&stored).len()
-}
-
-fn is_cell(id: &Id) -> bool {
-    matches!(id, Id::Cell(..))
 }
 
 fn visible(versions: &Versions, seq: u64) -> Option<&Content> {

@@ -1,7 +1,11 @@
 //! Draws the next operation of a run from where the run stands.
 
+mod edits;
+mod reads;
+mod upkeep;
+
 use crate::faults::damage;
-use crate::op::{ClockMove, Crash, Edit, End, Files, Key, Op, Open, Pos, Read, Value, Wrong};
+use crate::op::{ClockMove, Crash, Edit, End, Files, Op, Open, Wrong};
 use crate::random::Random;
 use crate::runner::View;
 use crate::swarm::Profile;
@@ -13,7 +17,13 @@ pub enum Activity {
     Raw,
     /// Cells.
     Cells,
-    /// Deletes of either.
+    /// Facets.
+    Facets,
+    /// Edges.
+    Edges,
+    /// Seams.
+    Seams,
+    /// Deletes of all of these.
     Deletes,
     /// Values that need pages of their own.
     Overflow,
@@ -51,13 +61,22 @@ pub enum Activity {
     WrongOpen,
     /// The clock.
     Clock,
+    /// Snapshot tags.
+    Tags,
+    /// Pruning.
+    Prune,
+    /// Differences that are read while the database goes on.
+    Diffs,
 }
 
 impl Activity {
     /// Every activity.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 27] = [
         Self::Raw,
         Self::Cells,
+        Self::Facets,
+        Self::Edges,
+        Self::Seams,
         Self::Deletes,
         Self::Overflow,
         Self::Bulk,
@@ -77,6 +96,9 @@ impl Activity {
         Self::ReadOnly,
         Self::WrongOpen,
         Self::Clock,
+        Self::Tags,
+        Self::Prune,
+        Self::Diffs,
     ];
 
     /// Percent of runs that have it, and its least weight in them.
@@ -85,7 +107,10 @@ impl Activity {
     pub fn odds(self) -> (u32, u32) {
         match self {
             Self::Raw => (90, 12),
-            Self::Cells => (50, 8),
+            Self::Cells => (60, 8),
+            Self::Facets => (40, 4),
+            Self::Edges => (45, 5),
+            Self::Seams => (45, 5),
             Self::Deletes => (70, 8),
             Self::Overflow => (40, 5),
             Self::Bulk => (35, 4),
@@ -105,6 +130,9 @@ impl Activity {
             Self::ReadOnly => (30, 3),
             Self::WrongOpen => (20, 2),
             Self::Clock => (50, 4),
+            Self::Tags => (35, 4),
+            Self::Prune => (55, 8),
+            Self::Diffs => (25, 4),
         }
     }
 }
@@ -206,6 +234,9 @@ impl Generator {
                 }
             }
             Activity::Clock => Op::Clock(self.clock()),
+            Activity::Tags => self.tags(view),
+            Activity::Prune => self.prune(view),
+            Activity::Diffs => self.differences(view),
             _ => Op::Update(End::Ok, self.edits()),
         }
     }
@@ -244,12 +275,18 @@ impl Generator {
         if self.random.percent(15) {
             open.checkpoint_bytes = Some(*self.random.pick(&[16 << 10, 128 << 10]));
         }
+        if self.has(Activity::Prune) && self.random.percent(50) {
+            self.policy(&mut open);
+        }
         Op::Open(open)
     }
 
     fn in_transaction(&mut self, view: &View) -> Op {
-        match self.random.small(20) {
+        match self.random.small(21) {
             0..=9 => Op::Do(self.edit()),
+            // What a transaction forbids.
+            20 if self.has(Activity::Prune) => self.prune(view),
+            20 if self.has(Activity::Tags) => self.tags(view),
             10 => Op::Do(match self.random.small(3) {
                 0 => Edit::Get(self.key()),
                 1 => Edit::GetCell(self.pos()),
@@ -302,126 +339,6 @@ impl Generator {
             2 | 3 => ClockMove::Step(-nanos),
             _ => ClockMove::Step(nanos),
         }
-    }
-
-    fn read_newest(&mut self) -> Read {
-        let limit = 1 + self.random.small(5);
-        match self.random.small(8) {
-            0 => Read::All,
-            1 => Read::GetCell(self.pos()),
-            2 | 3 => Read::Range { from: self.key(), to: self.key(), limit },
-            4 => Read::Prefix(Key(b"k".to_vec())),
-            5 => Read::Cells { from: self.pos(), to: self.pos(), limit },
-            _ => Read::Get(self.key()),
-        }
-    }
-
-    fn read_past(&mut self, view: &View) -> Read {
-        let seq = self.random.below(view.head + 2);
-        match self.random.small(7) {
-            0 => Read::Time(view.clock_nanos - self.random.below(2_000_000_000).cast_signed()),
-            1 => Read::History(self.key()),
-            2 => Read::HistoryCell(self.pos()),
-            3 => Read::Commits(seq, seq + self.random.below(4)),
-            4 => Read::Stats,
-            _ => Read::At(seq),
-        }
-    }
-
-    fn edits(&mut self) -> Vec<Edit> {
-        let count = *self.random.pick(&[1, 1, 1, 2, 3, 6]);
-        (0..count).map(|_| self.edit()).collect()
-    }
-
-    fn edit(&mut self) -> Edit {
-        let kinds = [
-            Activity::Raw,
-            Activity::Cells,
-            Activity::Deletes,
-            Activity::Overflow,
-            Activity::Bulk,
-            Activity::Notes,
-            Activity::Refused,
-        ];
-        let weights = self.profile.weights[..kinds.len()].to_vec();
-        let kind = self.random.weighted(weights.into_iter()).map_or(Activity::Raw, |n| kinds[n]);
-        match kind {
-            Activity::Cells => Edit::PutCell(self.pos(), self.value()),
-            Activity::Deletes if self.has(Activity::Cells) && self.random.percent(40) => {
-                Edit::DeleteCell(self.pos())
-            }
-            Activity::Deletes => Edit::Delete(self.key()),
-            Activity::Overflow => {
-                let max = self.profile.setup.max_value_bytes;
-                let value = Value { len: self.random.small(max + 1), ..self.value() };
-                Edit::Put(self.key(), value)
-            }
-            Activity::Bulk => self.bulk(),
-            Activity::Notes if self.random.percent(50) => Edit::Note(self.random.small(60)),
-            Activity::Notes => {
-                Edit::Time(1_704_067_200_000_000_000 + self.random.below(1 << 42).cast_signed())
-            }
-            Activity::Refused => self.too_large(),
-            _ => Edit::Put(self.key(), self.value()),
-        }
-    }
-
-    fn bulk(&mut self) -> Edit {
-        let stem = Key::from(*self.random.pick(&["k", "bulk_", "z"]));
-        let (from, count) = (self.random.small(40), 5 + self.random.small(120));
-        if self.has(Activity::Deletes) && self.random.percent(40) {
-            return Edit::Clear { stem, from, count };
-        }
-        let len = self.random.small(*self.random.clone().pick(&[30, 200]));
-        Edit::Fill { stem, from, count, value: Value { len, ..self.value() } }
-    }
-
-    fn too_large(&mut self) -> Edit {
-        let max = self.profile.setup.max_value_bytes;
-        let value = Value { len: max + 1 + self.random.small(100), ..self.value() };
-        match self.random.small(4) {
-            0 => Edit::Put(Key(vec![b'k'; 1025 + self.random.small(9) as usize]), self.value()),
-            1 => Edit::PutCell(self.pos(), value),
-            2 => Edit::Note(4097),
-            _ => Edit::Put(self.key(), value),
-        }
-    }
-
-    /// Keys of several shapes: short, with a long common prefix, prefixes of one another, with
-    /// zeros and high bytes, empty.
-    fn key(&mut self) -> Key {
-        let number = self.random.small(self.profile.keys);
-        let longest = (self.profile.setup.page_bytes / 8).min(900) as usize;
-        match number % 16 {
-            13 => {
-                let mut bytes = vec![b'p'; longest.saturating_sub(8)];
-                bytes.extend(format!("{number}").bytes());
-                Key(bytes)
-            }
-            14 => Key([0, 255, 0].repeat(1 + number as usize % 5)),
-            15 => Key(b"kkkkkkkk"[..number as usize / 16 % 8].to_vec()),
-            _ => Key(format!("k{number}").into_bytes()),
-        }
-    }
-
-    fn pos(&mut self) -> Pos {
-        let reach = 1 + self.profile.keys / 4;
-        let near =
-            |random: &mut Random| random.small(2 * reach).cast_signed() - reach.cast_signed();
-        let mut pos = Pos { q: near(&mut self.random), r: near(&mut self.random) };
-        if self.random.percent(5) {
-            pos.q *= 3_000;
-        }
-        pos
-    }
-
-    /// A value that fits a leaf; each has its own seed.
-    fn value(&mut self) -> Value {
-        self.values += 1;
-        let page = self.profile.setup.page_bytes;
-        let quarter = (page / 4).min(self.profile.setup.max_value_bytes - 200);
-        let bound = *self.random.pick(&[1, 12, 40, 40, 100, quarter]);
-        Value { seed: self.values, len: self.random.small(bound + 1) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The reference model by itself: what it says must be plain from the specification.
 
 use hexxladb::{Coord, PackedCoord};
-use hexxladb_sim::model::{Content, Delta, Draft, Id, Model, morton};
+use hexxladb_sim::model::{Content, Delta, Draft, Family, Id, Model, morton};
 use hexxladb_sim::op::{Edit, Key, Pos, Value};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -50,7 +50,7 @@ fn a_snapshot_reads_what_was_committed_up_to_it() {
     assert_eq!(model.state(3).map(|(id, _)| id.clone()).collect::<Vec<_>>(), [id("b")]);
     let history: Vec<_> = model.history(&id("a"), 3).cloned().collect();
     assert_eq!(history, [(3, None), (2, Some(raw(3))), (1, Some(raw(1)))]);
-    let counts = model.counts(false, 3);
+    let (counts, _) = model.counts(Family::Raw, 3, 0);
     assert_eq!((counts.visible, counts.logical, counts.rows), (1, 2, 4));
 }
 
@@ -126,7 +126,7 @@ proptest! {
         prop_assert_eq!(whole.hash_at(head), part.hash_at(head));
         let state = |model: &Model| model.state(head).map(|(id, c)| (id.clone(), c.clone())).collect::<Vec<_>>();
         prop_assert_eq!(state(&whole), state(&part));
-        prop_assert_eq!(whole.counts(false, head), part.counts(false, head));
+        prop_assert_eq!(whole.counts(Family::Raw, head, 0), part.counts(Family::Raw, head, 0));
         prop_assert_eq!(whole.ids(head).count(), part.ids(head).count());
     }
 

@@ -1,11 +1,13 @@
 //! The oracle itself: a database that is right passes, and each way in which it could be wrong is
 //! seen. The wrongness is planted in the model, which is the same from where the oracle stands.
 
+use std::sync::Arc;
+
 use hexxladb::vfs::sim::SimVfs;
-use hexxladb::{Db, Error, Timestamp};
-use hexxladb_sim::model::{Delta, Draft, Model};
-use hexxladb_sim::op::{Key, Open, Pos, Setup, Value};
-use hexxladb_sim::oracle::{Bounds, Excuses, Kind, Stop, everything};
+use hexxladb::{Db, Error, Timestamp, Ulid};
+use hexxladb_sim::model::{Change, Content, Delta, Draft, Id, Mark, Model, Upkeep};
+use hexxladb_sim::op::{Key, Open, Pos, Setup, Value, seam_id};
+use hexxladb_sim::oracle::{Bounds, Excuses, Kind, Shown, Stop, everything, facet_id};
 use hexxladb_sim::runner::open_for;
 
 /// One commit: its time and what it does.
@@ -19,12 +21,29 @@ fn cell(q: i32, seed: u32) -> Delta {
     Delta::PutCell(Pos { q, r: 1 }, Value { seed, len: 10 })
 }
 
+const HERE: Pos = Pos { q: 0, r: 1 };
+
+fn facet(seed: u32) -> Delta {
+    let facet = Value { seed, len: 6 }.facet("of something");
+    Delta::Record(Id::facet(HERE, 3), Content::Facet(Arc::new(facet)))
+}
+
+fn edge(to: i32, seed: u32) -> Delta {
+    let edge = Value { seed, len: 0 }.edge();
+    Delta::Record(Id::edge(HERE, Pos { q: to, r: 0 }, "near"), Content::Edge(Arc::new(edge)))
+}
+
+fn seam(number: u32, seed: u32) -> Delta {
+    let seam = Value { seed, len: 4 }.seam(HERE, Pos { q: 5, r: 1 });
+    Delta::Record(Id::Seam(seam_id(number)), Content::Seam(Arc::new(seam)))
+}
+
 fn commits() -> Vec<Commit> {
     vec![
         (100, None, vec![put("a", 1), put("b", 2)]),
-        (200, Some(9), vec![put("a", 3), cell(0, 4)]),
+        (200, Some(9), vec![put("a", 3), cell(0, 4), facet(1), edge(4, 2), seam(1, 3)]),
         (300, None, vec![Delta::Delete(Key::from("b")), cell(5, 5)]),
-        (300, None, vec![Delta::DeleteCell(Pos { q: 0, r: 1 })]),
+        (300, None, vec![Delta::DeleteCell(HERE), seam(1, 4)]),
     ]
 }
 
@@ -58,6 +77,16 @@ fn database_of(commits: &[Commit]) -> Db {
                     Delta::PutCell(pos, value) => tx.put_cell(pos.coord(), &value.cell())?,
                     Delta::Delete(key) => assert!(tx.delete(&key.0)?),
                     Delta::DeleteCell(pos) => assert!(tx.delete_cell(pos.coord())?),
+                    Delta::Record(Id::Facet(place, id), Content::Facet(facet)) => {
+                        tx.put_facet(place.pos.coord(), facet_id(*id), facet)?;
+                    }
+                    Delta::Record(Id::Edge(from, to, relation), Content::Edge(edge)) => {
+                        tx.put_edge(from.pos.coord(), to.pos.coord(), relation, edge)?;
+                    }
+                    Delta::Record(Id::Seam(id), Content::Seam(seam)) => {
+                        tx.put_seam(Ulid(*id), seam)?;
+                    }
+                    other => panic!("not in these commits: {other:?}"),
                 }
             }
             Ok(())
@@ -73,7 +102,11 @@ fn verdict(plant: impl FnOnce(&mut Vec<Commit>)) -> Option<(Kind, &'static str)>
     let mut planted = commits();
     plant(&mut planted);
     let model = model_of(&planted);
-    match everything(&db, &model, model.head(), &Excuses::default()) {
+    told(everything(&db, &model, &Shown::plain(model.head()), &Excuses::default()))
+}
+
+fn told(verdict: Result<(), Stop>) -> Option<(Kind, &'static str)> {
+    match verdict {
         Ok(()) => None,
         Err(Stop::Failed(failure)) => Some((failure.kind, failure.label)),
         Err(Stop::Excused) => panic!("nothing was to excuse"),
@@ -113,17 +146,94 @@ fn wrong_notes_and_times_are_seen() {
 }
 
 #[test]
-fn recoveries_are_judged_by_their_bounds() {
-    let bounds = Bounds { durable: 3, shown: 4, created: true, tainted: false };
-    let kind = |found| match bounds.judge(found, 6) {
-        Ok(()) => None,
-        Err(Stop::Failed(failure)) => Some(failure.kind),
-        Err(Stop::Excused) => panic!("nothing was to excuse"),
+fn every_family_and_index_is_looked_at() {
+    let wrong = |label| Some((Kind::Wrong, label));
+    assert_eq!(verdict(|all| all[1].2[4] = seam(2, 3)), wrong("seam scan"));
+    assert_eq!(verdict(|all| all[3].2[1] = seam(1, 8)), wrong("seam scan"));
+    assert_eq!(verdict(|all| all[3].2[0] = facet(9)), wrong("cell scan"));
+    assert_eq!(verdict(|all| all[3].2.push(edge(4, 2))), wrong("edge scan"));
+    assert_eq!(verdict(|all| all[3].2.push(facet(1))), wrong("facet scan"));
+    // The cell that was there at 2 took these along at 4.
+    let hash = wrong("history hash of a snapshot");
+    assert_eq!(verdict(|all| all[1].2[2] = facet(2)), hash);
+    assert_eq!(verdict(|all| all[1].2[3] = edge(4, 7)), hash);
+}
+
+/// What the oracle says when pruning and tags are said to be so.
+fn with_upkeep(db: &Db, upkeep: Upkeep) -> Option<(Kind, &'static str)> {
+    let model = model_of(&commits());
+    told(everything(db, &model, &Shown { head: 4, upkeep }, &Excuses::default()))
+}
+
+#[test]
+fn what_is_pruned_and_tagged_is_looked_at() {
+    let db = database_of(&commits());
+    let tagged = |seq| [("t".to_owned(), seq)].into();
+    assert_eq!(db.tag_snapshot_at("t", 3).unwrap(), 3);
+    assert_eq!(db.prune_cell_versions(4, 100).unwrap(), 2, "the tag holds it");
+    let right = Upkeep { floor: 3, removed: 2, tags: tagged(3) };
+    assert_eq!(with_upkeep(&db, right.clone()), None);
+    let planted = |plant: fn(&mut Upkeep)| {
+        let mut upkeep = right.clone();
+        plant(&mut upkeep);
+        with_upkeep(&db, upkeep)
     };
+    assert_eq!(planted(|upkeep| upkeep.tags.clear()), Some((Kind::Wrong, "snapshot tags")));
+    assert_eq!(planted(|upkeep| upkeep.removed = 3), Some((Kind::Counters, "statistics")));
+    assert_eq!(planted(|upkeep| upkeep.floor = 4), Some((Kind::Wrong, "commit")));
+    assert_eq!(planted(|upkeep| upkeep.floor = 2), Some((Kind::Wrong, "commit")));
+    // What was deleted at 3 is gone for good now; what was deleted at 4 has its tombstones.
+    assert!(db.delete_snapshot_tag("t").unwrap());
+    assert_eq!(db.prune_cell_versions(4, 100).unwrap(), 5);
+    assert_eq!(with_upkeep(&db, Upkeep { floor: 4, removed: 7, tags: [].into() }), None);
+}
+
+#[test]
+fn recoveries_are_judged_by_their_bounds() {
+    let mark = |head| Mark { head, ..Mark::default() };
+    let bounds = Bounds { durable: mark(3), shown: mark(4), created: true, tainted: false };
+    let mut model = Model::new(true);
+    for _ in 0..6 {
+        let mut draft = Draft::default();
+        draft.set_note(1);
+        model.push(&draft, 0);
+    }
+    let kind =
+        |found| told(bounds.judge(&Shown::plain(found), &model).map(drop)).map(|told| told.0);
     assert_eq!([3, 4, 6, 7].map(kind), [Some(Kind::Lost), None, None, Some(Kind::Invented)]);
     let mut after = bounds;
     after.cut();
-    assert!(after.judge(3, 6).is_ok() && after.judge(2, 6).is_err());
+    let judged = |found| after.judge(&Shown::plain(found), &model).is_ok();
+    assert!(judged(3) && !judged(2));
+}
+
+#[test]
+fn changes_without_a_sequence_are_those_of_a_prefix_of_the_log() {
+    let commit = |model: &mut Model| {
+        let mut draft = Draft::default();
+        draft.set_note(1);
+        model.push(&draft, 0);
+    };
+    let mut model = Model::new(true);
+    commit(&mut model);
+    model.change(Change::Tag("a".into(), 1));
+    commit(&mut model);
+    model.change(Change::Floor(2));
+    model.change(Change::Untag("a".into()));
+    let upkeep = |floor, tagged: bool| Upkeep {
+        floor,
+        removed: 0,
+        tags: tagged.then(|| ("a".to_owned(), 1)).into_iter().collect(),
+    };
+    let changes = |head, found: &Upkeep, least| model.changes_of(head, found, least);
+    assert_eq!(changes(1, &upkeep(0, false), 0), Some(0));
+    assert_eq!(changes(1, &upkeep(0, true), 0), Some(1));
+    assert_eq!(changes(1, &upkeep(2, true), 0), None, "the floor rose after the second commit");
+    assert_eq!(changes(2, &upkeep(0, false), 0), None, "the tag came before the second commit");
+    assert_eq!(changes(2, &upkeep(0, true), 0), Some(1));
+    assert_eq!(changes(2, &upkeep(0, true), 2), None, "more was shown");
+    assert_eq!(changes(2, &upkeep(2, false), 0), Some(3));
+    assert_eq!(changes(2, &upkeep(0, false), 0), None, "the tag was there when the floor rose");
 }
 
 #[test]

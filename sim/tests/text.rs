@@ -18,6 +18,9 @@ fn view(bits: u64) -> View {
         in_tx: bit(3),
         waiting: slots(4),
         snapshots: slots(5),
+        diffs: slots(13),
+        tags: if bit(14) { vec![Key::from("t")] } else { vec![] },
+        floor: (bits >> 44 & 15).min(bits >> 40 & 15),
         stashes: slots(6),
         head: bits >> 40 & 15,
         clock_nanos: 1_704_067_200_000_000_000,
@@ -84,18 +87,22 @@ fn every_operation_is_drawn() {
         for op in drawn(seed, 60).ops {
             let text = op.to_string();
             let words: Vec<&str> = text.split([' ', ':']).collect();
-            let two = ["read", "update", "crash", "damage", "clock"].contains(&words[0]);
+            let two =
+                ["prune_by", "read", "update", "crash", "damage", "clock"].contains(&words[0]);
             seen.insert(words[..words.len().min(1 + usize::from(two))].join("_"));
         }
     }
     let expected = "abandon begin check checkpoint clear clock_run clock_step clock_stop close \
-        commit crash_cut crash_hostile crash_kill damage_cut_log damage_empty_primary damage_remove_log \
-        damage_repeat_log damage_rot_log damage_rot_primary damage_zero_log delete delete_cell \
-        drop drop_snap fault fill forget get get_cell heal note open open_wrong pipeline put \
-        put_cell put_cells read_all read_at read_cells read_commits read_get read_get_cell \
-        read_history read_history_cell read_prefix read_range read_snap read_stats read_time \
-        restore rollback scan second_open snap stash sync time update_fail update_ok \
-        update_panic wait";
+        commit conflict crash_cut crash_hostile crash_kill damage_cut_log damage_empty_primary \
+        damage_remove_log damage_repeat_log damage_rot_log damage_rot_primary damage_zero_log delete \
+        delete_cell delete_edge delete_facet diff drop drop_diff drop_snap fault fill forget get \
+        get_cell heal link note open open_wrong pipeline prune prune_by_balanced \
+        prune_by_long_history prune_by_low_latency prune_time put put_cell put_cells put_edge \
+        put_facet put_seam read_all read_at read_cells read_commits read_diff read_edges read_facets \
+        read_find_seams read_get read_get_cell read_history read_history_cell read_history_nth \
+        read_index read_index_prefix read_prefix read_range read_ring read_seams read_snap read_stats \
+        read_tag read_time resolve restore retag rollback scan second_open snap stash supersede sync \
+        tag time untag update_facet update_fail update_ok update_panic wait";
     let seen: Vec<String> = seen.into_iter().collect();
     let expected: Vec<&str> = expected.split_whitespace().collect();
     assert_eq!(seen, expected);
@@ -119,6 +126,10 @@ fn mistakes_are_refused_with_their_line() {
         "setup\nput_cell 70000,1 1x1\n",
         "line 2: `70000,1` in `put_cell 70000,1 1x1` is not understood",
     );
+    refused("setup\nput_facet 0,0 6 1x1\n", "line 2: facet 6 is not 0 to 5");
+    refused("setup\nprune_by luck\n", "line 2: `luck` in `prune_by luck` is unknown");
+    refused("setup\nprune 3\n", "line 2: `prune 3` ends too early");
+    refused("setup\nread ring 0,0 1 facet=9\n", "line 2: `facet=9`: 0 to 5");
     refused("setup\ncrash cut at 2 keep x7\n", "line 2: `x7` names no survivors");
     refused("setup\nupdate maybe: put a 1x1\n", "line 2: `maybe` in `update maybe` is unknown");
     refused("setup\nfault 1 sync melt\n", "line 2: `fault 1 sync melt` is no fault");

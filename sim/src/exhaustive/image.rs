@@ -8,9 +8,11 @@ use hexxladb::{Db, Error};
 use super::seen::Seen;
 use super::watch::{Halt, Watch};
 use super::{Counts, Found, Point, plan_to};
-use crate::model::{Delta, Draft};
+use crate::model::{Delta, Draft, Model};
 use crate::op::{Crash, CrashKind, Key, Open, Plan, Survivors, Value};
-use crate::oracle::{Bounds, Check, Excuses, Failure, Kind, Stop, checked, everything, fail};
+use crate::oracle::{
+    Bounds, Check, Excuses, Failure, Kind, Shown, Stop, brief, checked, everything, fail, same,
+};
 use crate::runner::{caught, open_for};
 
 /// Random crash states where there are too many to try all.
@@ -126,8 +128,8 @@ impl Trier<'_> {
             return Ok(());
         }
         Counts::add(&self.images.counts.images);
-        let head = self.cycle(disk, bounds, (nested, true))?;
-        self.images.seen.enter(hash, self.point, head);
+        let found = self.cycle(disk, bounds, (nested, true))?;
+        self.images.seen.enter(hash, self.point, &found);
         Ok(())
     }
 
@@ -138,29 +140,29 @@ impl Trier<'_> {
         disk: &SimVfs,
         bounds: Bounds,
         (nested, cut): (bool, bool),
-    ) -> Result<u64, Broken> {
+    ) -> Result<Shown, Broken> {
         disk.set_op_limit(Some(CYCLE_OPS));
         disk.set_capture(nested);
         let hash = disk.image_hash();
         let captured = std::cell::RefCell::new(Vec::new());
         let outcome = caught(|| {
-            let head = self.recover(disk, bounds, None, &captured)?;
-            self.kept(disk, head, hash)?;
-            Ok(head)
+            let found = self.recover(disk, bounds, None, &captured)?;
+            self.kept(disk, &found, hash)?;
+            Ok(found)
         });
-        let head = flatten(outcome)?;
-        self.within_recovery(captured.into_inner(), bounds, (head, cut))?;
-        Ok(head)
+        let found = flatten(outcome)?;
+        self.within_recovery(captured.into_inner(), bounds, (&found, cut))?;
+        Ok(found)
     }
 
-    /// Opens and reads everything; `exactly` when the head is known.
+    /// Opens and reads everything; `exactly` when it is known what must be found.
     fn recover(
         &self,
         disk: &SimVfs,
         bounds: Bounds,
-        exactly: Option<u64>,
+        exactly: Option<&Shown>,
         captured: &std::cell::RefCell<Vec<(u64, SimVfs)>>,
-    ) -> Check<u64> {
+    ) -> Check<Shown> {
         Counts::add(&self.images.counts.cycles);
         self.watch.beat();
         let none = Excuses::default();
@@ -170,16 +172,17 @@ impl Trier<'_> {
         )?;
         captured.borrow_mut().extend(disk.take_captures());
         disk.set_capture(false);
-        let head = none.take("head", db.head())?;
-        bounds.judge(head, self.point.model.head())?;
+        let found = Shown::of(&db, &self.point.model, &none)?;
+        bounds.judge(&found, &self.point.model)?;
         if let Some(exactly) = exactly
-            && head != exactly
+            && found != *exactly
         {
-            let what = format!("head was {exactly}, and after another crash {head}");
+            let what =
+                format!("{} was there, and after another crash {}", brief(exactly), brief(&found));
             return fail(Kind::Lost, "recovery of a recovery", what);
         }
-        everything(&db, &self.point.model, head, &none)?;
-        Ok(head)
+        everything(&db, &self.point.model, &found, &none)?;
+        Ok(found)
     }
 
     /// What a process that only reads shows after a kill survives a power cut, too.
@@ -194,31 +197,35 @@ impl Trier<'_> {
             Err(Error::DatabaseMissing { .. }) if !bounds.created => return Ok(()),
             opened => none.take("read-only open", opened)?,
         };
-        let head = none.take("head", db.head())?;
-        bounds.judge(head, self.point.model.head())?;
-        everything(&db, &self.point.model, head, &none)?;
+        let found = Shown::of(&db, &self.point.model, &none)?;
+        bounds.judge(&found, &self.point.model)?;
+        everything(&db, &self.point.model, &found, &none)?;
         drop(db);
         // Neither can it mend a failed sync, nor end a creation.
         if bounds.tainted || !bounds.created {
             return Ok(());
         }
         disk.power_cut_with(&CrashChoice::default());
-        self.reopen(&disk, head).map(drop)
+        self.reopen(&disk, &self.point.model, &found).map(drop)
     }
 
-    /// What was shown survives a power cut; for some images also: a commit is accepted and kept,
-    /// and the database closes and opens clean.
-    fn kept(&self, disk: &SimVfs, head: u64, hash: u128) -> Check {
+    /// What was shown survives a power cut; for some images also: pruning goes on where it was, a
+    /// commit is accepted and kept, and the database closes and opens clean.
+    fn kept(&self, disk: &SimVfs, found: &Shown, hash: u128) -> Check {
         let nothing = CrashChoice::default();
         let none = Excuses::default();
         disk.power_cut_with(&nothing);
-        let db = self.reopen(disk, head)?;
+        let db = self.reopen(disk, &self.point.model, found)?;
         checked(&db, &none)?;
         if !hash.is_multiple_of(4) {
             return Ok(());
         }
         let mut model = (*self.point.model).clone();
-        model.truncate(head);
+        model.truncate(found.head);
+        let mut found = found.clone();
+        if model.mvcc() && hash.is_multiple_of(8) {
+            self.prune_on(&db, &model, &mut found)?;
+        }
         let mut draft = Draft::default();
         let value = Value { seed: 77, len: 33 };
         draft.apply(&model, &Delta::Put(Key::from("kept"), value));
@@ -229,41 +236,57 @@ impl Trier<'_> {
             none.take("sync after a recovery", db.sync())?;
         }
         drop(db);
-        let head = model.push(&draft, now);
+        found.head = model.push(&draft, now);
         disk.power_cut_with(&nothing);
-        let db = self.reopen(disk, head)?;
-        everything(&db, &model, head, &none)?;
+        let db = self.reopen(disk, &model, &found)?;
+        everything(&db, &model, &found, &none)?;
         checked(&db, &none)?;
         none.take("close", db.close())?;
         drop(db);
         disk.power_cut_with(&nothing);
-        let db = self.reopen(disk, head)?;
+        let db = self.reopen(disk, &model, &found)?;
         if !db.recovery_report().clean {
             return fail(Kind::Wrong, "report after a clean close", "not clean");
         }
-        everything(&db, &model, head, &none)
+        everything(&db, &model, &found, &none)
     }
 
-    fn reopen(&self, disk: &SimVfs, head: u64) -> Check<Db> {
+    /// Prunes as far as tags allow, a row at a time first.
+    fn prune_on(&self, db: &Db, model: &Model, found: &mut Shown) -> Check {
+        let none = Excuses::default();
+        let holds = found.upkeep.tags.values().copied().filter(|seq| *seq > 0);
+        let floor = holds.chain([found.head]).min().unwrap_or(0).max(found.upkeep.floor);
+        let left = model.prunable_rows(floor) - found.upkeep.removed;
+        found.upkeep.floor = floor;
+        for (max_rows, rows) in [(1, left.min(1)), (u64::MAX, left.saturating_sub(1)), (1, 0)] {
+            let pruned = db.prune_cell_versions(found.head, max_rows);
+            same("rows pruned after a recovery", &none.take("prune", pruned)?, &rows)?;
+            found.upkeep.removed += rows;
+        }
+        everything(db, model, found, &none)
+    }
+
+    fn reopen(&self, disk: &SimVfs, model: &Model, found: &Shown) -> Check<Db> {
         Counts::add(&self.images.counts.cycles);
         self.watch.beat();
         let none = Excuses::default();
         let db =
             none.take("open", open_for(&self.images.plan.setup, disk, Open::default(), true))?;
-        let found = none.take("head", db.head())?;
-        if found != head {
-            let what = format!("head was {head}, and after a power cut {found}");
+        let again = Shown::of(&db, model, &none)?;
+        if again != *found {
+            let what =
+                format!("{} was there, and after a power cut {}", brief(found), brief(&again));
             return fail(Kind::Lost, "reopening", what);
         }
         Ok(db)
     }
 
-    /// Crash states at every file operation of a recovery that found `head`.
+    /// Crash states at every file operation of a recovery that found this.
     fn within_recovery(
         &self,
         captured: Vec<(u64, SimVfs)>,
         bounds: Bounds,
-        (head, cut): (u64, bool),
+        (found, cut): (&Shown, bool),
     ) -> Result<(), Broken> {
         let Some(start) = captured.first().map(|(index, _)| *index) else { return Ok(()) };
         let mut cut_bounds = bounds;
@@ -277,22 +300,26 @@ impl Trier<'_> {
                 let again = disk.fork();
                 again.power_cut_with(&choice);
                 let hash = again.image_hash();
-                if self.images.seen_nested.covers(hash, self.point, cut_bounds, cut.then_some(head))
-                {
+                if self.images.seen_nested.covers(
+                    hash,
+                    self.point,
+                    cut_bounds,
+                    cut.then_some(found),
+                ) {
                     continue;
                 }
                 Counts::add(&self.images.counts.nested_images);
                 again.set_op_limit(Some(CYCLE_OPS));
                 let ignored = std::cell::RefCell::new(Vec::new());
                 let outcome =
-                    caught(|| self.recover(&again, cut_bounds, cut.then_some(head), &ignored));
-                let found = flatten(outcome).map_err(|broken| {
+                    caught(|| self.recover(&again, cut_bounds, cut.then_some(found), &ignored));
+                let recovered = flatten(outcome).map_err(|broken| {
                     let survivors = Survivors::These(choice.clone());
                     let at = Some(index - start);
                     let crash = Crash { kind: CrashKind::Cut, at, survivors };
                     Broken { again: Some((Open::default(), crash)), ..broken }
                 })?;
-                self.images.seen_nested.enter(hash, self.point, found);
+                self.images.seen_nested.enter(hash, self.point, &recovered);
             }
         }
         Ok(())
@@ -338,8 +365,14 @@ fn soiled(pending: &Pending) -> impl Iterator<Item = CrashChoice> {
 }
 
 /// How a reader opens.
-const READ_ONLY: Open =
-    Open { read_only: true, buffered: None, cache_bytes: None, checkpoint_bytes: None };
+const READ_ONLY: Open = Open {
+    read_only: true,
+    buffered: None,
+    cache_bytes: None,
+    checkpoint_bytes: None,
+    keep_commits: None,
+    keep_nanos: None,
+};
 
 /// A failure, and the further crash that it took, with the open before it.
 struct Broken {

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::Point;
-use crate::oracle::Bounds;
+use crate::oracle::{Bounds, Shown, judge};
 
 /// Tables, so that two threads seldom meet.
 const SHARDS: usize = 64;
 
-/// What a recovery found: the head, and the history hash at it.
-type Recovered = (u64, [u8; 16]);
+/// What a recovery found, and the history hash at its head.
+type Recovered = (Shown, [u8; 16]);
 
 /// Images by their hash.
 #[derive(Debug)]
@@ -22,9 +22,9 @@ impl Seen {
     }
 
     /// Enters what was found of an image.
-    pub(super) fn enter(&self, hash: u128, point: &Point, head: u64) {
+    pub(super) fn enter(&self, hash: u128, point: &Point, found: &Shown) {
         if let Ok(mut table) = self.0[hash as usize % SHARDS].lock() {
-            table.insert(hash, (head, point.model.hash_at(head)));
+            table.insert(hash, (found.clone(), point.model.hash_at(found.head)));
         }
     }
 
@@ -34,13 +34,13 @@ impl Seen {
         hash: u128,
         point: &Point,
         bounds: Bounds,
-        exactly: Option<u64>,
+        exactly: Option<&Shown>,
     ) -> bool {
         let Ok(table) = self.0[hash as usize % SHARDS].lock() else { return false };
-        table.get(&hash).is_some_and(|&(head, history)| {
-            (bounds.shown..=point.model.head()).contains(&head)
-                && exactly.is_none_or(|exactly| exactly == head)
-                && point.model.hash_at(head) == history
+        table.get(&hash).is_some_and(|(found, history)| {
+            judge(found, &point.model, bounds.shown, "an image seen before").is_ok()
+                && exactly.is_none_or(|exactly| exactly == found)
+                && point.model.hash_at(found.head) == *history
         })
     }
 }

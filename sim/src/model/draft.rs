@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Content, Id, Model};
+use hexxladb::{Coord, Seam, SeamType};
+
+use super::{Content, Id, Model, Place};
 use crate::op::{Edit, Key, Pos, Value, note_text};
 
 /// One step of an edit, as both model and engine perform it.
@@ -15,12 +17,16 @@ pub enum Delta {
     Delete(Key),
     /// Put a cell.
     PutCell(Pos, Value),
-    /// Delete a cell.
+    /// Delete a cell, with its facets and the edges that leave it.
     DeleteCell(Pos),
+    /// Put any record.
+    Record(Id, Content),
+    /// Delete a record, and it alone.
+    DeleteRecord(Id),
 }
 
 impl Delta {
-    /// The changes of an edit, one by one; none for a read, a note or a time.
+    /// The changes of an edit, one by one, where they follow from it alone; none for others.
     #[must_use]
     pub fn of(edit: &Edit) -> Vec<Self> {
         match edit {
@@ -34,7 +40,11 @@ impl Delta {
             Edit::Clear { stem, from, count } => {
                 (0..*count).map(|n| Self::Delete(stem.numbered(from.saturating_add(n)))).collect()
             }
-            Edit::Note(_) | Edit::Time(_) | Edit::Get(_) | Edit::GetCell(_) | Edit::Scan => vec![],
+            Edit::DeleteFacet(pos, id) => vec![Self::DeleteRecord(Id::facet(*pos, *id))],
+            Edit::DeleteEdge(from, to, relation) => {
+                vec![Self::DeleteRecord(Id::edge(*from, *to, relation.text()))]
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -44,6 +54,7 @@ impl Delta {
         match self {
             Self::Put(key, _) | Self::Delete(key) => Id::Raw(key.0.clone()),
             Self::PutCell(pos, _) | Self::DeleteCell(pos) => Id::cell(*pos),
+            Self::Record(id, _) | Self::DeleteRecord(id) => id.clone(),
         }
     }
 
@@ -52,13 +63,9 @@ impl Delta {
     pub fn content(&self) -> Option<Content> {
         match self {
             Self::Put(_, value) => Some(Content::Raw(value.bytes().into())),
-            Self::PutCell(_, value) => {
-                let mut cell = value.cell();
-                cell.tags.sort();
-                cell.tags.dedup();
-                Some(Content::Cell(Arc::new(cell)))
-            }
-            Self::Delete(_) | Self::DeleteCell(_) => None,
+            Self::PutCell(_, value) => Some(Content::cell(value.cell())),
+            Self::Record(_, content) => Some(content.clone()),
+            Self::Delete(_) | Self::DeleteCell(_) | Self::DeleteRecord(_) => None,
         }
     }
 }
@@ -67,6 +74,8 @@ impl Delta {
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
     writes: BTreeMap<Id, Option<Content>>,
+    /// The newest id that the engine drew for a seam.
+    last_seam: Option<u128>,
     /// The note, once set.
     pub note: Option<String>,
     /// The commit time in nanoseconds, once set.
@@ -110,19 +119,76 @@ impl Draft {
 
     /// Applies a change; returns whether there was a record before.
     pub fn apply(&mut self, base: &Model, delta: &Delta) -> bool {
-        let id = delta.id();
-        let existed = self.get(base, &id).is_some();
-        match delta.content() {
-            Some(content) => {
-                self.writes.insert(id, Some(content));
+        let existed = self.set(base, delta.id(), delta.content());
+        if let (Delta::DeleteCell(pos), true) = (delta, existed) {
+            for id in self.hanging_on(base, *pos) {
+                self.set(base, id, None);
             }
-            // What this transaction put itself leaves a tombstone, too.
-            None if existed => {
-                self.writes.insert(id, None);
-            }
-            None => {}
         }
         existed
+    }
+
+    fn set(&mut self, base: &Model, id: Id, content: Option<Content>) -> bool {
+        let existed = self.get(base, &id).is_some();
+        // What this transaction put itself leaves a tombstone, too; what is not there leaves none.
+        if content.is_some() || existed {
+            self.writes.insert(id, content);
+        }
+        existed
+    }
+
+    /// What goes with the cell at a coordinate: its facets, and the edges that leave it.
+    fn hanging_on(&self, base: &Model, pos: Pos) -> Vec<Id> {
+        let at = Place::from(pos);
+        let hangs = |id: &Id| match id {
+            Id::Facet(place, _) | Id::Edge(place, _, _) => *place == at,
+            _ => false,
+        };
+        self.state(base).into_iter().map(|(id, _)| id).filter(hangs).collect()
+    }
+
+    /// Whether a seam that says `newer` supersedes `older` would close a circle.
+    #[must_use]
+    pub fn closes_circle(&self, base: &Model, newer: Coord, older: Coord) -> bool {
+        let state = self.state(base);
+        let seams: Vec<&Seam> = state
+            .iter()
+            .filter_map(|(_, content)| match content {
+                Content::Seam(seam) if seam.seam_type == SeamType::Supersedes => Some(&**seam),
+                _ => None,
+            })
+            .collect();
+        let mut reached = vec![older];
+        let mut at = 0;
+        while let Some(from) = reached.get(at).copied() {
+            at += 1;
+            for seam in seams.iter().filter(|seam| seam.cell_a == from) {
+                if !reached.contains(&seam.cell_b) {
+                    reached.push(seam.cell_b);
+                }
+            }
+        }
+        reached.contains(&newer)
+    }
+
+    /// Whether an id that the engine drew is one that nothing has had, above those that it drew
+    /// for this transaction before. Counts it among them.
+    pub fn is_new_seam(&mut self, base: &Model, id: u128) -> bool {
+        let last = self.last_seam.replace(id);
+        let known = Id::Seam(id);
+        last.is_none_or(|last| last < id)
+            && !self.writes.contains_key(&known)
+            && base.history(&known, base.head()).next().is_none()
+    }
+
+    /// The seams that the transaction reads.
+    #[must_use]
+    pub fn seams(&self, base: &Model) -> Vec<(u128, Arc<Seam>)> {
+        let seam = |(id, content)| match (id, content) {
+            (Id::Seam(id), Content::Seam(seam)) => Some((id, seam)),
+            _ => None,
+        };
+        self.state(base).into_iter().filter_map(seam).collect()
     }
 
     /// Sets the note of so many bytes.

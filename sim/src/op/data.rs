@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use hexxladb::{Cell, Coord, Provenance, Timestamp, Validity};
+use hexxladb::{
+    Cell, Coord, Edge, Facet, Provenance, ResolutionStatus, Seam, SeamType, Timestamp, Validity,
+};
 
 /// A raw key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +20,12 @@ impl Key {
         let mut bytes = self.0.clone();
         bytes.extend_from_slice(format!("{number:05}").as_bytes());
         Self(bytes)
+    }
+
+    /// As a tag, a source, a relation type or a name.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
     }
 }
 
@@ -98,32 +106,104 @@ impl Value {
     }
 
     /// A cell with this text; the seed says which other fields it has. Tags come in no order
-    /// and may repeat, as an application may give them.
+    /// and may repeat, as an application may give them. There are few tags, sources and weeks, so
+    /// that many cells share them.
     #[must_use]
     pub fn cell(self) -> Cell {
-        let seed = i64::from(self.seed);
         let mut cell = Cell::new(self.text());
-        if seed % 2 == 1 {
-            cell.tags =
-                (0..seed % 4).map(|n| format!("tag{}", (seed >> 2) % (3 - n % 3))).collect();
-        }
-        if seed % 3 == 1 {
-            cell.provenance = Provenance {
-                source_id: format!("source-{}", seed % 7),
-                confidence: f64::from(self.seed % 11) / 10.0,
-                created_at: Timestamp::from_nanos(seed * 1_000_003),
-                updated_at: Timestamp::from_nanos(-seed),
-            };
-        }
-        if seed % 5 == 1 {
-            cell.validity = Validity {
-                valid_from: (seed % 10 == 1).then(|| Timestamp::from_nanos(seed)),
-                valid_to: Some(Timestamp::from_nanos(seed * 2 + 1)),
-            };
-        }
+        self.mark_cell(&mut cell);
+        let seed = self.seed;
         cell.cluster_hint = (seed % 7 == 1).then(|| format!("cluster {}", seed % 13));
         cell
     }
+
+    /// Gives a cell the tags, source and validity of this seed.
+    pub fn mark_cell(self, cell: &mut Cell) {
+        let seed = i64::from(self.seed);
+        cell.tags = if seed % 2 == 1 {
+            (0..seed % 4).map(|n| format!("tag{}", (seed >> 2) % (3 - n % 3))).collect()
+        } else {
+            Vec::new()
+        };
+        cell.provenance = self.provenance();
+        cell.validity = self.validity();
+    }
+
+    fn provenance(self) -> Provenance {
+        let seed = i64::from(self.seed);
+        if seed % 3 != 1 {
+            return Provenance::default();
+        }
+        Provenance {
+            source_id: format!("source-{}", seed % 4),
+            confidence: f64::from(self.seed % 11) / 10.0,
+            created_at: Timestamp::from_nanos(seed * 1_000_003),
+            updated_at: Timestamp::from_nanos(-seed),
+        }
+    }
+
+    /// From one of a few weeks on, or always; for a while, or for ever.
+    fn validity(self) -> Validity {
+        const WEEK_NANOS: i64 = 7 * 86_400_000_000_000;
+        let seed = i64::from(self.seed);
+        let from = WEEK_NANOS * (seed / 5 % 4 - 1) + seed;
+        let instant = |there: bool, nanos| there.then(|| Timestamp::from_nanos(nanos));
+        Validity {
+            valid_from: instant(matches!(seed % 10, 1 | 2 | 6), from),
+            valid_to: instant(matches!(seed % 10, 1 | 7), from + 2 * WEEK_NANOS),
+        }
+    }
+
+    /// A facet with this text, derived from that of a cell.
+    #[must_use]
+    pub fn facet(self, raw_content: &str) -> Facet {
+        let rotated = Timestamp::from_nanos(i64::from(self.seed % 3) * 1_000);
+        Facet::of(&Cell::new(raw_content), self.text()).with_last_rotated(rotated)
+    }
+
+    /// The weight of an edge.
+    #[must_use]
+    pub fn weight(self) -> f64 {
+        f64::from(self.seed % 9) / 4.0 - 1.0
+    }
+
+    /// An edge.
+    #[must_use]
+    pub fn edge(self) -> Edge {
+        Edge::new(self.weight()).with_provenance(self.provenance())
+    }
+
+    /// A seam with this text as its reason.
+    #[must_use]
+    pub fn seam(self, a: Pos, b: Pos) -> Seam {
+        let kind = match self.seed % 4 {
+            0 | 1 => SeamType::Supersedes,
+            2 => SeamType::Conflict,
+            _ => SeamType::Other("overlap".to_owned()),
+        };
+        let mut seam = Seam::new(a.coord(), b.coord(), kind).with_reason(self.text());
+        seam.provenance = self.provenance();
+        seam.validity = self.validity();
+        seam.confidence_delta = f64::from(self.seed % 5) / 2.0 - 1.0;
+        seam.detected_at = Timestamp::from_nanos(i64::from(self.seed % 2) * 77);
+        (seam.resolution_status, seam.resolution_note) = self.resolution();
+        seam
+    }
+
+    /// What becomes of a seam, and what is said of it.
+    #[must_use]
+    pub fn resolution(self) -> (ResolutionStatus, Option<String>) {
+        let status = ResolutionStatus::ALL[self.seed as usize / 2 % 4];
+        (status, (self.seed % 3 == 0).then(|| format!("by {}", self.seed % 10)))
+    }
+}
+
+/// The id of the seam that a plan gives this number.
+#[must_use]
+pub fn seam_id(number: u32) -> u128 {
+    // Below and above all those that the clock leads to.
+    let number = u128::from(number);
+    if number % 2 == 0 { number } else { u128::MAX - number }
 }
 
 /// A coordinate, always in range.

@@ -8,11 +8,14 @@
 
 mod data;
 mod parse;
+mod parse_record;
 mod print;
+mod print_record;
 
+use hexxladb::PruneProfile;
 use hexxladb::vfs::sim::{CrashChoice, Fault};
 
-pub use data::{Key, Pos, Value, note_text};
+pub use data::{Key, Pos, Value, note_text, seam_id};
 pub use parse::ParseError;
 
 /// A number that names one of several pending commits, snapshots or stashed copies.
@@ -49,6 +52,28 @@ pub enum Edit {
         /// How many.
         count: u32,
     },
+    /// Gives a cell that is there the tags, source and validity of the value.
+    Retag(Pos, Value),
+    /// Puts a facet, whatever its cell says.
+    PutFacet(Pos, u8, Value),
+    /// Puts a facet derived from what its cell says, of some seeds from something else.
+    UpdateFacet(Pos, u8, Value),
+    /// Deletes a facet.
+    DeleteFacet(Pos, u8),
+    /// Puts an edge of a relation type.
+    PutEdge(Pos, Pos, Key, Value),
+    /// Puts an edge between two cells that are there.
+    Link(Pos, Pos, Key, Value),
+    /// Deletes an edge.
+    DeleteEdge(Pos, Pos, Key),
+    /// Puts the seam of a number, made from the value.
+    PutSeam(u32, Pos, Pos, Value),
+    /// Marks a conflict.
+    Conflict(Pos, Pos, Value),
+    /// Marks a supersession: the newer cell, the older one.
+    Supersede(Pos, Pos, Value),
+    /// Resolves a seam: of those that are there, the one that the number leads to.
+    Resolve(u32, Value),
     /// Sets a note of so many bytes.
     Note(u32),
     /// Sets the commit time in nanoseconds.
@@ -111,8 +136,82 @@ pub enum Read {
     HistoryCell(Pos),
     /// Commits of a range of sequences, both ends inclusive.
     Commits(u64, u64),
-    /// Counters against a recount.
+    /// Counters against a recount, and what holds the prune floor.
     Stats,
+    /// The facets of a cell.
+    Facets(Pos),
+    /// The edges that leave a coordinate, and those that lead there.
+    Edges(Pos),
+    /// The seams of a coordinate.
+    Seams(Pos),
+    /// The first `limit` entries of a range of an index, from the front and from the back; weeks
+    /// by their number.
+    Index {
+        /// Which index.
+        index: Index,
+        /// Inclusive start.
+        from: Key,
+        /// Exclusive end.
+        to: Key,
+        /// Entries to take.
+        limit: u32,
+    },
+    /// Entries of an index whose texts share a prefix.
+    IndexPrefix(Index, Key),
+    /// The cells around a coordinate.
+    Ring {
+        /// The coordinate.
+        center: Pos,
+        /// How far.
+        radius: u32,
+        /// Only those valid at this time.
+        valid_at: Option<i64>,
+        /// Only those with this facet.
+        facet: Option<u8>,
+    },
+    /// The seams around a coordinate, of all those or some by the number.
+    FindSeams(Pos, u32, u32),
+    /// Every version of one of the records that ever were.
+    HistoryNth(u32),
+    /// What differs between two snapshots.
+    Diff(u64, u64),
+    /// The snapshot that a tag names.
+    Tag(Key),
+}
+
+/// An index that is scanned by texts or weeks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Index {
+    /// Cells by tag.
+    CellTag,
+    /// Cells by source.
+    CellSource,
+    /// Cells by week.
+    CellWeek,
+    /// Seams by source.
+    SeamSource,
+    /// Seams by week.
+    SeamWeek,
+}
+
+impl Index {
+    /// All of them, with what they are called in plans.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::CellTag, "cell_tag"),
+        (Self::CellSource, "cell_source"),
+        (Self::CellWeek, "cell_week"),
+        (Self::SeamSource, "seam_source"),
+        (Self::SeamWeek, "seam_week"),
+    ];
+}
+
+/// Below what to prune.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// A commit.
+    Seq(u64),
+    /// The newest commit at or before a time.
+    Time(i64),
 }
 
 /// How a handle is opened; what is not named comes from the setup.
@@ -126,6 +225,10 @@ pub struct Open {
     pub cache_bytes: Option<u64>,
     /// Checkpoint threshold, when not the setup's.
     pub checkpoint_bytes: Option<u64>,
+    /// Retention policy: commits to keep.
+    pub keep_commits: Option<u64>,
+    /// Retention policy: nanoseconds to keep.
+    pub keep_nanos: Option<u64>,
 }
 
 /// A persisted option that disagrees with the file.
@@ -291,6 +394,21 @@ pub enum Op {
     ReadSnap(Slot),
     /// Drops a snapshot.
     DropSnap(Slot),
+    /// Tags a snapshot: the newest, or at a sequence.
+    Tag(Key, Option<u64>),
+    /// Deletes a tag.
+    Untag(Key),
+    /// Prunes; so many rows at most.
+    Prune(Before, u64),
+    /// Prunes by the policy that the handle was opened with: a batch of a plan, or (`true`) a
+    /// tick of the scheduler.
+    PruneBy(PruneProfile, bool),
+    /// Begins to read what differs between two snapshots.
+    HoldDiff(Slot, u64, u64),
+    /// Reads so many differences on.
+    ReadDiff(Slot, u32),
+    /// Drops the differences.
+    DropDiff(Slot),
     /// Moves the clock.
     Clock(ClockMove),
     /// A fault at a file operation from here on; its `at` counts from here.

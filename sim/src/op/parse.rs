@@ -3,12 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use hexxladb::PruneProfile;
 use hexxladb::vfs::sim::{CrashChoice, Fault};
 
 use super::{
-    ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Key, Op, Open, Plan, Pos, Read, Setup,
+    Before, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Key, Op, Open, Plan, Pos, Setup,
     Survivors, Value, Wrong,
 };
+use crate::op::parse_record::read;
 
 /// A line that is not an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,44 +30,44 @@ impl fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
-type Parsed<T> = Result<T, ParseError>;
+pub(super) type Parsed<T> = Result<T, ParseError>;
 
-fn fail<T>(what: impl Into<String>) -> Parsed<T> {
+pub(super) fn fail<T>(what: impl Into<String>) -> Parsed<T> {
     Err(ParseError { line: 0, what: what.into() })
 }
 
 /// The words of a line, taken one by one.
-struct Words<'a> {
+pub(super) struct Words<'a> {
     line: &'a str,
     rest: std::str::SplitWhitespace<'a>,
 }
 
 impl<'a> Words<'a> {
-    fn new(line: &'a str) -> Self {
+    pub(super) fn new(line: &'a str) -> Self {
         Self { line, rest: line.split_whitespace() }
     }
 
-    fn maybe(&mut self) -> Option<&'a str> {
+    pub(super) fn maybe(&mut self) -> Option<&'a str> {
         self.rest.next()
     }
 
-    fn word(&mut self) -> Parsed<&'a str> {
+    pub(super) fn word(&mut self) -> Parsed<&'a str> {
         self.maybe().map_or_else(|| fail(format!("`{}` ends too early", self.line)), Ok)
     }
 
-    fn value<T: FromStr>(&mut self) -> Parsed<T> {
+    pub(super) fn value<T: FromStr>(&mut self) -> Parsed<T> {
         let word = self.word()?;
         word.parse().or_else(|_| fail(format!("`{word}` in `{}` is not understood", self.line)))
     }
 
-    fn end<T>(mut self, value: T) -> Parsed<T> {
+    pub(super) fn end<T>(mut self, value: T) -> Parsed<T> {
         match self.maybe() {
             None => Ok(value),
             Some(word) => fail(format!("`{word}` is too much in `{}`", self.line)),
         }
     }
 
-    fn unknown<T>(&self, word: &str) -> Parsed<T> {
+    pub(super) fn unknown<T>(&self, word: &str) -> Parsed<T> {
         fail(format!("`{word}` in `{}` is unknown", self.line))
     }
 }
@@ -139,57 +141,8 @@ impl FromStr for Pos {
     }
 }
 
-impl FromStr for Edit {
-    type Err = ParseError;
-
-    fn from_str(line: &str) -> Parsed<Self> {
-        let mut words = Words::new(line);
-        let edit = match words.word()? {
-            "put" => Self::Put(words.value()?, words.value()?),
-            "delete" => Self::Delete(words.value()?),
-            "put_cell" => Self::PutCell(words.value()?, words.value()?),
-            "delete_cell" => Self::DeleteCell(words.value()?),
-            "fill" => Self::Fill {
-                stem: words.value()?,
-                from: words.value()?,
-                count: words.value()?,
-                value: words.value()?,
-            },
-            "clear" => {
-                Self::Clear { stem: words.value()?, from: words.value()?, count: words.value()? }
-            }
-            "note" => Self::Note(words.value()?),
-            "time" => Self::Time(words.value()?),
-            "get" => Self::Get(words.value()?),
-            "get_cell" => Self::GetCell(words.value()?),
-            "scan" => Self::Scan,
-            other => return words.unknown(other),
-        };
-        words.end(edit)
-    }
-}
-
-fn read(mut words: Words<'_>) -> Parsed<Read> {
-    let read = match words.word()? {
-        "all" => Read::All,
-        "get" => Read::Get(words.value()?),
-        "get_cell" => Read::GetCell(words.value()?),
-        "at" => Read::At(words.value()?),
-        "time" => Read::Time(words.value()?),
-        "range" => Read::Range { from: words.value()?, to: words.value()?, limit: words.value()? },
-        "prefix" => Read::Prefix(words.value()?),
-        "cells" => Read::Cells { from: words.value()?, to: words.value()?, limit: words.value()? },
-        "history" => Read::History(words.value()?),
-        "history_cell" => Read::HistoryCell(words.value()?),
-        "commits" => Read::Commits(words.value()?, words.value()?),
-        "stats" => Read::Stats,
-        other => return words.unknown(other),
-    };
-    words.end(read)
-}
-
 /// `name=value`, with the value parsed.
-fn setting<T: FromStr>(word: &str, value: &str) -> Parsed<T> {
+pub(super) fn setting<T: FromStr>(word: &str, value: &str) -> Parsed<T> {
     value.parse().or_else(|_| fail(format!("`{word}` is not understood")))
 }
 
@@ -211,6 +164,8 @@ fn open(mut words: Words<'_>) -> Parsed<Open> {
             }
             Some(("cache", value)) => open.cache_bytes = Some(setting(word, value)?),
             Some(("checkpoint", value)) => open.checkpoint_bytes = Some(setting(word, value)?),
+            Some(("keep", value)) => open.keep_commits = Some(setting(word, value)?),
+            Some(("keep_nanos", value)) => open.keep_nanos = Some(setting(word, value)?),
             _ => return words.unknown(word),
         }
     }
@@ -273,6 +228,21 @@ fn update(line: &str) -> Parsed<Op> {
     Ok(Op::Update(end, edits.map(Edit::from_str).collect::<Parsed<_>>()?))
 }
 
+fn prune_by(words: &mut Words<'_>) -> Parsed<Op> {
+    let profile = match words.word()? {
+        "low_latency" => PruneProfile::LowLatency,
+        "balanced" => PruneProfile::Balanced,
+        "long_history" => PruneProfile::LongHistory,
+        other => return words.unknown(other),
+    };
+    let tick = match words.maybe() {
+        None => false,
+        Some("tick") => true,
+        Some(other) => return words.unknown(other),
+    };
+    Ok(Op::PruneBy(profile, tick))
+}
+
 impl FromStr for Op {
     type Err = ParseError;
 
@@ -327,6 +297,18 @@ impl FromStr for Op {
             }
             "read_snap" => Self::ReadSnap(words.value()?),
             "drop_snap" => Self::DropSnap(words.value()?),
+            "tag" => {
+                let name = words.value()?;
+                let seq = words.maybe().map(|seq| setting("tag", seq)).transpose()?;
+                Self::Tag(name, seq)
+            }
+            "untag" => Self::Untag(words.value()?),
+            "prune" => Self::Prune(Before::Seq(words.value()?), words.value()?),
+            "prune_time" => Self::Prune(Before::Time(words.value()?), words.value()?),
+            "prune_by" => prune_by(&mut words)?,
+            "diff" => Self::HoldDiff(words.value()?, words.value()?, words.value()?),
+            "read_diff" => Self::ReadDiff(words.value()?, words.value()?),
+            "drop_diff" => Self::DropDiff(words.value()?),
             "clock" => Self::Clock(match words.word()? {
                 "step" => ClockMove::Step(words.value()?),
                 "stop" => ClockMove::Stop,

@@ -2,50 +2,12 @@
 
 use std::fmt::{self, Display};
 
+use hexxladb::PruneProfile;
+
 use super::{
-    ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Op, Open, Plan, Read, Setup, Survivors,
-    Wrong,
+    Before, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Op, Open, Plan, Setup,
+    Survivors, Wrong,
 };
-
-impl Display for Edit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Edit::Put(key, value) => write!(f, "put {key} {value}"),
-            Edit::Delete(key) => write!(f, "delete {key}"),
-            Edit::PutCell(pos, value) => write!(f, "put_cell {pos} {value}"),
-            Edit::DeleteCell(pos) => write!(f, "delete_cell {pos}"),
-            Edit::Fill { stem, from, count, value } => {
-                write!(f, "fill {stem} {from} {count} {value}")
-            }
-            Edit::Clear { stem, from, count } => write!(f, "clear {stem} {from} {count}"),
-            Edit::Note(bytes) => write!(f, "note {bytes}"),
-            Edit::Time(nanos) => write!(f, "time {nanos}"),
-            Edit::Get(key) => write!(f, "get {key}"),
-            Edit::GetCell(pos) => write!(f, "get_cell {pos}"),
-            Edit::Scan => f.write_str("scan"),
-        }
-    }
-}
-
-impl Display for Read {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("read ")?;
-        match self {
-            Read::All => f.write_str("all"),
-            Read::Get(key) => write!(f, "get {key}"),
-            Read::GetCell(pos) => write!(f, "get_cell {pos}"),
-            Read::At(seq) => write!(f, "at {seq}"),
-            Read::Time(nanos) => write!(f, "time {nanos}"),
-            Read::Range { from, to, limit } => write!(f, "range {from} {to} {limit}"),
-            Read::Prefix(prefix) => write!(f, "prefix {prefix}"),
-            Read::Cells { from, to, limit } => write!(f, "cells {from} {to} {limit}"),
-            Read::History(key) => write!(f, "history {key}"),
-            Read::HistoryCell(pos) => write!(f, "history_cell {pos}"),
-            Read::Commits(from, to) => write!(f, "commits {from} {to}"),
-            Read::Stats => f.write_str("stats"),
-        }
-    }
-}
 
 impl Display for Open {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,6 +23,12 @@ impl Display for Open {
         }
         if let Some(bytes) = self.checkpoint_bytes {
             write!(f, " checkpoint={bytes}")?;
+        }
+        if let Some(commits) = self.keep_commits {
+            write!(f, " keep={commits}")?;
+        }
+        if let Some(nanos) = self.keep_nanos {
+            write!(f, " keep_nanos={nanos}")?;
         }
         Ok(())
     }
@@ -127,6 +95,17 @@ impl Display for Op {
             Op::Snap(slot, Some(seq)) => write!(f, "snap {slot} {seq}"),
             Op::ReadSnap(slot) => write!(f, "read_snap {slot}"),
             Op::DropSnap(slot) => write!(f, "drop_snap {slot}"),
+            Op::Tag(name, None) => write!(f, "tag {name}"),
+            Op::Tag(name, Some(seq)) => write!(f, "tag {name} {seq}"),
+            Op::Untag(name) => write!(f, "untag {name}"),
+            Op::Prune(Before::Seq(seq), rows) => write!(f, "prune {seq} {rows}"),
+            Op::Prune(Before::Time(nanos), rows) => write!(f, "prune_time {nanos} {rows}"),
+            Op::PruneBy(profile, tick) => {
+                write!(f, "prune_by {}{}", profile_name(*profile), if *tick { " tick" } else { "" })
+            }
+            Op::HoldDiff(slot, a, b) => write!(f, "diff {slot} {a} {b}"),
+            Op::ReadDiff(slot, count) => write!(f, "read_diff {slot} {count}"),
+            Op::DropDiff(slot) => write!(f, "drop_diff {slot}"),
             Op::Clock(ClockMove::Step(nanos)) => write!(f, "clock step {nanos}"),
             Op::Clock(ClockMove::Stop) => f.write_str("clock stop"),
             Op::Clock(ClockMove::Run) => f.write_str("clock run"),
@@ -154,6 +133,14 @@ fn update(f: &mut fmt::Formatter<'_>, end: End, edits: &[Edit]) -> fmt::Result {
         write!(f, "{} {edit}", if index == 0 { ":" } else { ";" })?;
     }
     Ok(())
+}
+
+const fn profile_name(profile: PruneProfile) -> &'static str {
+    match profile {
+        PruneProfile::LowLatency => "low_latency",
+        PruneProfile::Balanced => "balanced",
+        PruneProfile::LongHistory => "long_history",
+    }
 }
 
 const fn durability(buffered: bool) -> &'static str {

@@ -5,8 +5,12 @@
 //! excuses wrong data.
 
 mod bounds;
+mod diff;
 mod history;
+mod reads;
 mod snapshot;
+mod upkeep;
+mod walk;
 
 use std::fmt;
 
@@ -14,9 +18,18 @@ use hexxladb::Error;
 use hexxladb::vfs::ErrorKind;
 use hexxladb::vfs::sim::{FaultKind, Fired, SimVfs, is_injected, is_stopped};
 
-pub use bounds::Bounds;
-pub use history::{checked, commits, counters, everything, histories, times, version_one};
-pub use snapshot::{Reads, cell_range, point, prefix, raw_range, snapshot, transaction};
+pub use bounds::{Bounds, judge};
+pub use diff::{Difference, differences, expected_differences, next_difference};
+pub use history::{
+    at_time, checked, commits, counters, everything, histories, is_pruned, times, version_one,
+    view_at_tag,
+};
+pub use reads::{Reads, Span, content_of, facet_id, record_id};
+pub use snapshot::{
+    cell_range, edges, facets, index, point, prefix, raw_range, ring, ring_filter, seam_filter,
+    seams_around, snapshot, transaction,
+};
+pub use upkeep::Shown;
 
 /// What went wrong, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,18 +1,26 @@
 //! Edits in a write transaction: performed on the engine and on the model, and compared.
 
-use hexxladb::{Error, WriteTx};
+use hexxladb::{Error, Timestamp, WriteTx};
 
-use crate::model::{Delta, Draft, Id, Model, cell_len};
+use super::edit_record;
+use crate::model::{Delta, Draft, Id, Model};
 use crate::op::{Edit, Setup};
-use crate::oracle::{Check, Excuses, Kind, brief, fail, point, same, transaction};
+use crate::oracle::{Check, Excuses, Kind, brief, facet_id, fail, point, same, transaction};
+
+/// What an edit is judged by, beside the transaction itself.
+#[derive(Clone, Copy)]
+pub(super) struct Base<'a> {
+    /// What the transaction builds on.
+    pub(super) model: &'a Model,
+    pub(super) setup: &'a Setup,
+    pub(super) excuses: &'a Excuses,
+    /// The clock.
+    pub(super) now: i64,
+}
 
 /// Performs an edit on both sides.
-pub(super) fn perform(
-    tx: &mut WriteTx,
-    draft: &mut Draft,
-    (model, setup, excuses): (&Model, &Setup, &Excuses),
-    edit: &Edit,
-) -> Check {
+pub(super) fn perform(tx: &mut WriteTx, draft: &mut Draft, base: Base<'_>, edit: &Edit) -> Check {
+    let Base { model, excuses, .. } = base;
     match edit {
         Edit::Note(bytes) => {
             let mut noted = draft.clone();
@@ -28,7 +36,7 @@ pub(super) fn perform(
             Ok(())
         }
         Edit::Time(nanos) => {
-            let time = hexxladb::Timestamp::from_nanos(*nanos);
+            let time = Timestamp::from_nanos(*nanos);
             excuses.take("set_commit_time", tx.set_commit_time(time))?;
             draft.time = Some(*nanos);
             Ok(())
@@ -42,20 +50,16 @@ pub(super) fn perform(
             point(tx, &id, draft.get(model, &id), excuses)
         }
         Edit::Scan => transaction(tx, model, draft, excuses),
-        _ => Delta::of(edit)
-            .iter()
-            .try_for_each(|delta| change(tx, draft, (model, setup, excuses), delta)),
+        _ => {
+            Delta::of(edit).iter().try_for_each(|delta| change(tx, draft, base, delta))?;
+            edit_record::perform(tx, draft, base, edit)
+        }
     }
 }
 
-fn change(
-    tx: &mut WriteTx,
-    draft: &mut Draft,
-    (model, setup, excuses): (&Model, &Setup, &Excuses),
-    delta: &Delta,
-) -> Check {
-    let max_value = setup.max_value_bytes as usize;
-    let too_large = |error: &Error| matches!(error, Error::ValueTooLarge { .. });
+fn change(tx: &mut WriteTx, draft: &mut Draft, base: Base<'_>, delta: &Delta) -> Check {
+    let Base { model, setup, excuses, .. } = base;
+    let there = draft.get(model, &delta.id()).is_some();
     match delta {
         Delta::Put(key, value) => {
             let result = tx.put(&key.0, value.bytes());
@@ -68,33 +72,54 @@ fn change(
             if key.0.len() > max_key / 2 && result.as_ref().is_err_and(key_too_large) {
                 return Ok(());
             }
-            if value.len as usize > max_value {
-                return refused("put of a large value", result, excuses, too_large);
-            }
-            excuses.take("put", result)?;
+            return put("put", result, draft, base, delta);
         }
         Delta::PutCell(pos, value) => {
             let result = tx.put_cell(pos.coord(), &value.cell());
-            if cell_len(&value.cell()) > max_value {
-                return refused("put of a large cell", result, excuses, too_large);
-            }
-            excuses.take("put_cell", result)?;
+            return put("put_cell", result, draft, base, delta);
         }
         Delta::Delete(key) => {
             let removed = excuses.take("delete", tx.delete(&key.0))?;
-            same("delete's answer", &removed, &draft.get(model, &delta.id()).is_some())?;
+            same("delete's answer", &removed, &there)?;
         }
         Delta::DeleteCell(pos) => {
             let removed = excuses.take("delete_cell", tx.delete_cell(pos.coord()))?;
-            same("delete_cell's answer", &removed, &draft.get(model, &delta.id()).is_some())?;
+            same("delete_cell's answer", &removed, &there)?;
         }
+        Delta::DeleteRecord(Id::Facet(place, id)) => {
+            let result = tx.delete_facet(place.pos.coord(), facet_id(*id));
+            same("delete_facet's answer", &excuses.take("delete_facet", result)?, &there)?;
+        }
+        Delta::DeleteRecord(Id::Edge(from, to, relation)) => {
+            let result = tx.delete_edge(from.pos.coord(), to.pos.coord(), relation);
+            same("delete_edge's answer", &excuses.take("delete_edge", result)?, &there)?;
+        }
+        Delta::Record(..) | Delta::DeleteRecord(_) => {}
     }
     draft.apply(model, delta);
     Ok(())
 }
 
+/// Judges a put by the length of what was put, and applies it.
+pub(super) fn put(
+    call: &'static str,
+    result: Result<(), Error>,
+    draft: &mut Draft,
+    base: Base<'_>,
+    delta: &Delta,
+) -> Check {
+    let len = delta.content().map_or(0, |content| content.stored_len());
+    if len > base.setup.max_value_bytes as usize {
+        let too_large = |error: &Error| matches!(error, Error::ValueTooLarge { .. });
+        return refused(call, result, base.excuses, too_large);
+    }
+    base.excuses.take(call, result)?;
+    draft.apply(base.model, delta);
+    Ok(())
+}
+
 /// A call that must be refused with a certain error, and leaves the transaction usable.
-fn refused<T: std::fmt::Debug>(
+pub(super) fn refused<T: std::fmt::Debug>(
     call: &'static str,
     result: Result<T, Error>,
     excuses: &Excuses,

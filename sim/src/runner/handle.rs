@@ -6,10 +6,13 @@ use std::sync::Arc;
 use hexxladb::vfs::sim::SimVfs;
 use hexxladb::{Db, Durability, Error, Options};
 
+use super::upkeep::retention;
 use super::{PRIMARY, Session, World};
+use crate::model::{Mark, Upkeep};
 use crate::op::{ClockMove, Open, Setup, Wrong};
 use crate::oracle::{
-    Check, Kind, Stop, brief, checked, everything, fail, media_faults, same, sync_faults,
+    Check, Kind, Shown, Stop, brief, checked, everything, fail, judge, media_faults, same,
+    sync_faults,
 };
 
 /// Options for a handle; the persisted ones only where the file may be new.
@@ -21,6 +24,10 @@ pub(super) fn options(setup: &Setup, open: Open, created: bool) -> Options {
         .durability(if buffered { Durability::Buffered } else { Durability::Sync })
         .read_only(open.read_only)
         .small_limits(setup.segment_bytes);
+    let options = match retention((open.keep_commits, open.keep_nanos)) {
+        Some(retention) => options.retention(retention),
+        None => options,
+    };
     if created {
         return options.create_if_missing(false);
     }
@@ -61,9 +68,12 @@ impl World {
             tx: None,
             waiting: BTreeMap::new(),
             snapshots: BTreeMap::new(),
+            diffs: BTreeMap::new(),
             db: db.clone(),
             read_only: open.read_only,
             buffered: open.buffered.unwrap_or(self.setup.buffered),
+            keep: (open.keep_commits, open.keep_nanos),
+            upkeep: Upkeep::default(),
             opened_at: 0,
             unknown: false,
             base: self.disk.fired(),
@@ -74,8 +84,8 @@ impl World {
             return fail(Kind::Touched, "read-only open", "a file has changed");
         }
         let excuses = self.excuses();
-        let head = self.session.as_ref().map_or(0, |session| session.opened_at);
-        everything(&db, &self.model, head, &excuses)
+        let Some((db, shown)) = self.shown()? else { return Ok(()) };
+        everything(&db, &self.model, &shown, &excuses)
     }
 
     /// An open that failed.
@@ -97,26 +107,37 @@ impl World {
     /// Judges what an open found and takes it for the truth.
     fn recovered(&mut self, db: &Db, read_only: bool) -> Check {
         let excuses = self.excuses();
-        let found = excuses.take("head", db.head())?;
-        self.note(&format!("opened at {found}"));
+        let found = match Shown::of(db, &self.model, &excuses) {
+            // Nobody goes on without knowing.
+            Err(Stop::Excused) => {
+                self.drop_session();
+                return Err(Stop::Excused);
+            }
+            found => found?,
+        };
+        self.note(&format!("opened at {}", brief(&found)));
         let report = db.recovery_report().clone();
-        if excuses.damaged() && found < self.bounds.least() {
+        let mark = match self.bounds.judge(&found, &self.model) {
             // The one exception: damaged frames at the log's very end. Rot leaves bytes to
             // report; a lost write leaves nothing.
-            self.tally.exceptions += 1;
-            self.bounds.shown = found;
-            self.bounds.durable = self.bounds.durable.min(found);
-        } else {
-            self.bounds.judge(found, self.model.head())?;
-        }
+            Err(_) if excuses.damaged() => {
+                self.tally.exceptions += 1;
+                let mark = judge(&found, &self.model, Mark::default(), "recovery")?;
+                self.bounds.shown = mark;
+                self.bounds.durable = self.bounds.durable.min(mark);
+                mark
+            }
+            mark => mark?,
+        };
         same("format version", &db.format_version(), &if self.setup.mvcc { 2 } else { 1 })?;
         if self.closed && !excuses.damaged() {
             let found_report = (report.clean, report.frames_replayed, report.frames_discarded);
             same("report after a clean close", &found_report, &(true, 0, 0))?;
-            same("head after a clean close", &found, &self.model.head())?;
+            same("head after a clean close", &found.head, &self.model.head())?;
         }
         if let Some(session) = &mut self.session {
-            session.opened_at = found;
+            session.opened_at = found.head;
+            session.upkeep = found.upkeep;
         }
         if self.crashed {
             self.tally.recoveries += 1;
@@ -124,13 +145,15 @@ impl World {
         }
         if read_only {
             let durable = !self.bounds.tainted;
-            self.bounds.shown = found;
-            self.bounds.show(found, durable);
+            self.bounds.shown = mark;
+            self.bounds.show_all(mark, durable);
             return Ok(());
         }
-        self.model.truncate(found);
-        self.bounds.shown = found;
-        self.bounds.show(found, true);
+        self.model.truncate(mark.head);
+        self.model.forget_changes(mark.changes);
+        self.model.removed(mark.removed);
+        self.bounds.shown = mark;
+        self.bounds.show_all(mark, true);
         self.bounds.created = true;
         self.bounds.tainted = false;
         self.closed = false;
@@ -198,14 +221,15 @@ impl World {
         }
         let excuses = self.excuses();
         let refuse = self.must_not_acknowledge();
-        let Some(session) = self.session.take() else { return Ok(()) };
+        let Some(mut session) = self.session.take() else { return Ok(()) };
         match result {
             // Nothing is promised, and nothing more can be asked of it.
             Ok(()) if refuse => {}
             Ok(()) => {
-                closed_answers(&session)?;
+                closed_answers(&mut session)?;
                 if !session.read_only {
                     self.bounds.show(self.model.head(), true);
+                    self.bounds.sync();
                     self.closed = true;
                 }
             }
@@ -238,6 +262,7 @@ impl World {
         // After a failed sync this may still be true of what had been synced before; a power cut
         // will tell.
         self.bounds.show(self.model.head(), true);
+        self.bounds.sync();
         Ok(())
     }
 
@@ -284,7 +309,7 @@ impl World {
 }
 
 /// What a closed handle must answer.
-fn closed_answers(session: &Session) -> Check {
+fn closed_answers(session: &mut Session) -> Check {
     let db = &session.db;
     if let Err(error) = db.close() {
         return fail(Kind::Error, "close of a closed handle", error.to_string());
@@ -296,6 +321,20 @@ fn closed_answers(session: &Session) -> Check {
     ];
     for (_, snapshot) in session.snapshots.values() {
         calls.push(("snapshot of a closed database", snapshot.get(b"k").err()));
+    }
+    if db.format_version() == 2 {
+        calls.extend([
+            ("snapshot_diff after close", db.snapshot_diff(0, 0).err()),
+            ("snapshot_tags after close", db.snapshot_tags().err()),
+            ("prune after close", db.prune_cell_versions(0, 1).err()),
+            ("stats_mvcc after close", db.stats_mvcc().err()),
+        ]);
+    }
+    for held in session.diffs.values_mut() {
+        // One that was at its end may stay there.
+        if let Some(item) = held.diff.next() {
+            calls.push(("differences of a closed database", item.err()));
+        }
     }
     for (call, error) in calls {
         if !matches!(error, Some(Error::DatabaseClosed)) {

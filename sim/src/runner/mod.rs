@@ -5,7 +5,9 @@
 //! that follows an operation is given with it, because it may strike in its midst.
 
 mod crash;
+mod diff;
 mod edit;
+mod edit_record;
 mod handle;
 mod outcome;
 mod panics;
@@ -13,6 +15,7 @@ mod patient;
 mod read;
 mod settle;
 mod trial;
+mod upkeep;
 mod view;
 mod write;
 
@@ -24,15 +27,17 @@ use hexxladb::vfs::sim::{Applied, CrashAt, CrashChoice, Fired, SimVfs};
 use hexxladb::{Db, PendingCommit, Snapshot, WriteTx};
 use sha2::{Digest, Sha256};
 
-use crate::model::{Draft, Model};
+use crate::model::{Draft, Mark, Model, Upkeep};
 use crate::op::{Crash, Op, Setup, Slot};
 use crate::oracle::{Bounds, Check, Excuses, Failure, Kind, Stop, sync_faults};
 
+use diff::HeldDiff;
 pub use handle::open_for;
 pub use outcome::{Outcome, Tally, run};
 pub use panics::{caught, failure as panic_failure, quiet_panics};
 pub use patient::{Patient, Trial};
 use trial::Stash;
+use upkeep::Policy;
 pub use view::{FileView, View};
 
 /// File operations that one step may take before it counts as a hang.
@@ -66,9 +71,14 @@ struct Session {
     tx: Option<OpenTx>,
     waiting: BTreeMap<Slot, Waiting>,
     snapshots: BTreeMap<Slot, (u64, Snapshot)>,
+    diffs: BTreeMap<Slot, HeldDiff>,
     db: Db,
     read_only: bool,
     buffered: bool,
+    /// The retention policy.
+    keep: Policy,
+    /// The prune floor, rows removed, tags, as the handle shows them.
+    upkeep: Upkeep,
     /// The newest commit when it was opened, which is what a read-only handle keeps showing.
     opened_at: u64,
     /// A commit ended as unknown: nothing may be acknowledged any more.
@@ -91,7 +101,7 @@ pub struct World {
     /// The durable header area, once something is stashed, and what had been shown before it was
     /// written.
     header: Vec<u8>,
-    header_shown: u64,
+    header_shown: Mark,
     /// Faults that had fired before this step.
     before: Fired,
     /// When this step began, nothing more was to be acknowledged.
@@ -131,7 +141,7 @@ impl World {
             session: None,
             stashes: BTreeMap::new(),
             header: Vec::new(),
-            header_shown: 0,
+            header_shown: Mark::default(),
             before: Fired::default(),
             refusing: false,
             failing: false,
@@ -250,6 +260,12 @@ impl World {
             Op::Read(read) => self.read(read),
             Op::Snap(slot, seq) => self.snap(*slot, *seq),
             Op::ReadSnap(slot) => self.read_snap(*slot),
+            Op::Tag(name, seq) => self.tag(name, *seq),
+            Op::Untag(name) => self.untag(name),
+            Op::Prune(before, rows) => self.prune(*before, *rows),
+            Op::PruneBy(profile, tick) => self.prune_by(*profile, *tick),
+            Op::HoldDiff(slot, a, b) => self.hold_diff(*slot, *a, *b),
+            Op::ReadDiff(slot, count) => self.read_diff(*slot, *count),
             Op::Crash(crash) => Ok(self.crash(crash)?),
             Op::Restore(slot, files) => self.restore(*slot, *files),
             Op::Damage(damage) => self.damage(*damage),
@@ -267,6 +283,7 @@ impl World {
             Op::Abandon => self.abandon(),
             Op::Forget(slot) => self.forget(*slot),
             Op::DropSnap(slot) => self.drop_snap(*slot),
+            Op::DropDiff(slot) => self.drop_diff(*slot),
             Op::Clock(clock) => self.move_clock(*clock),
             Op::Fault(fault) => self.arm(fault),
             Op::Heal => self.heal(),
@@ -303,13 +320,13 @@ impl World {
             let what = format!("a read-only handle moved from {} to {found}", session.opened_at);
             return Err(Failure::new(Kind::Wrong, "head", what));
         }
-        if found < self.bounds.shown || found > self.model.head() {
-            let (shown, begun) = (self.bounds.shown, self.model.head());
+        if found < self.bounds.shown.head || found > self.model.head() {
+            let (shown, begun) = (self.bounds.shown.head, self.model.head());
             let what = format!("head is {found}; {shown} was shown and {begun} begun");
             return Err(Failure::new(Kind::Wrong, "head", what));
         }
         let durable = !session.buffered;
-        if found > self.bounds.shown && durable && self.must_not_acknowledge() {
+        if found > self.bounds.shown.head && durable && self.must_not_acknowledge() {
             let what = format!("{found} became visible after a failed sync");
             return Err(Failure::new(Kind::Accepted, "head", what));
         }

@@ -4,14 +4,14 @@
 //! What it may fall back to depends on the damage: frames at the log's very end that are gone
 //! look like commits that never came to be; nothing else may be lost silently.
 
+use hexxladb::Db;
 use hexxladb::vfs::sim::SimVfs;
-use hexxladb::{Db, Error};
 
 use super::handle::{open_on, options};
 use super::{LOG, PRIMARY};
-use crate::model::Model;
+use crate::model::{Mark, Model};
 use crate::op::{Damage, Open, Setup};
-use crate::oracle::{Bounds, Check, Excuses, Kind, Stop, checked, everything, fail};
+use crate::oracle::{Bounds, Check, Excuses, Kind, Shown, Stop, checked, everything, fail, judge};
 
 /// A primary and its log that nobody has open, and what they stand for.
 pub struct Patient {
@@ -25,8 +25,8 @@ pub struct Patient {
 
 /// What a trial may find.
 pub(super) struct Legal {
-    /// Least head, when the database opens.
-    pub(super) least: u64,
+    /// What must be there at least, when the database opens.
+    pub(super) least: Mark,
     /// Whether it may refuse to open.
     pub(super) refuse: bool,
     /// Whether a fall back below what was shown must be reported.
@@ -61,7 +61,7 @@ impl Patient {
         let keeps_frames =
             matches!(damage, Damage::RotPrimary { .. } | Damage::RemoveLog | Damage::EmptyPrimary);
         let legal = Legal {
-            least: if self.closed || keeps_frames { self.bounds.shown } else { 0 },
+            least: if self.closed || keeps_frames { self.bounds.shown } else { Mark::default() },
             refuse: !(self.closed && damage == Damage::RemoveLog),
             report: matches!(damage, Damage::RotLog { .. }),
             create: damage == Damage::EmptyPrimary,
@@ -92,10 +92,14 @@ impl Patient {
                 Err(error) if legal.refuse && excuses.cover(&error) => return Ok(fell_back),
                 Err(error) => return Err(excuses.stop(legal.label, &error)),
             };
-            let head = self.judge(&db, legal, fell_back)?;
-            fell_back |= head < self.bounds.shown;
             // Damage that is met while reading ends the reading.
-            let read = everything(&db, &self.model, head, &excuses);
+            let found = match Shown::of(&db, &self.model, &excuses) {
+                Err(Stop::Excused) => return Ok(fell_back),
+                found => found?,
+            };
+            let fell = self.judge(&db, &found, legal, fell_back)?;
+            fell_back |= fell;
+            let read = everything(&db, &self.model, &found, &excuses);
             match read.and_then(|()| checked(&db, &excuses)) {
                 Err(Stop::Excused) | Ok(()) => {}
                 Err(failed) => return Err(failed),
@@ -106,23 +110,18 @@ impl Patient {
         Ok(fell_back)
     }
 
-    fn judge(&self, db: &Db, legal: &Legal, fell_back: bool) -> Check<u64> {
-        let head = db.head().map_err(|error: Error| {
-            Stop::from(crate::oracle::Failure::new(Kind::Error, "head", error.to_string()))
-        })?;
-        let (shown, begun) = (self.bounds.shown, self.model.head());
-        if head > begun {
-            let what = format!("head is {head}, begun {begun}");
-            return fail(Kind::Invented, legal.label, what);
-        }
+    /// Judges what was found; whether that is less than was shown.
+    fn judge(&self, db: &Db, found: &Shown, legal: &Legal, fell_back: bool) -> Check<bool> {
+        let fell = judge(found, &self.model, self.bounds.shown, legal.label).is_err();
         let report = db.recovery_report();
         let silent = report.frames_discarded == 0 && report.bytes_discarded == 0;
-        let unreported = head < shown && legal.report && silent && !fell_back;
-        if head < legal.least || unreported {
-            let what = format!("head is {head}, shown {shown}; nothing said");
+        if fell && legal.report && silent && !fell_back {
+            let shown = self.bounds.shown.head;
+            let what = format!("head is {}, shown {shown}; nothing said", found.head);
             return fail(Kind::Lost, legal.label, what);
         }
-        Ok(head)
+        judge(found, &self.model, legal.least, legal.label)?;
+        Ok(fell)
     }
 }
 

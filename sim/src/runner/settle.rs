@@ -3,7 +3,7 @@
 use hexxladb::vfs::sim::CrashChoice;
 
 use super::World;
-use crate::op::{Crash, CrashKind, Edit, End, Key, Op, Open, Read, Survivors, Value};
+use crate::op::{Before, Crash, CrashKind, Edit, End, Key, Op, Open, Read, Survivors, Value};
 use crate::oracle::{Failure, Kind};
 
 impl World {
@@ -32,7 +32,16 @@ impl World {
             // What was acknowledged is there after the power is cut.
             &[if self.setup.cut { Op::Crash(cut) } else { leave }, open.clone(), Op::Close],
             // A closed database opens clean, and works.
-            &[open, Op::Read(Read::Stats), update, Op::Checkpoint, Op::Check, Op::Close],
+            &[
+                open,
+                Op::Read(Read::Stats),
+                update,
+                Op::Prune(Before::Seq(self.model.head()), u64::MAX),
+                Op::Read(Read::Stats),
+                Op::Checkpoint,
+                Op::Check,
+                Op::Close,
+            ],
         ];
         for round in rounds {
             for op in round {
@@ -43,7 +52,9 @@ impl World {
                 }
                 match op {
                     Op::Open(_) if self.session.is_none() => return Err(stuck("open")),
-                    Op::Update(..) if self.bounds.durable != head + 1 && !self.setup.buffered => {
+                    Op::Update(..)
+                        if self.bounds.durable.head != head + 1 && !self.setup.buffered =>
+                    {
                         return Err(stuck("update"));
                     }
                     Op::Close if !self.closed => return Err(stuck("close")),

@@ -8,7 +8,7 @@ use hexxladb::vfs::{FileExt, OpenMode, Vfs};
 
 use super::World;
 use super::patient::{Legal, Patient};
-use crate::model::Model;
+use crate::model::{Mark, Model};
 use crate::op::{Damage, Files, Slot};
 use crate::oracle::{Bounds, Check};
 
@@ -32,9 +32,11 @@ fn cached(disk: &SimVfs, path: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+const NOTHING: Mark = Mark { head: 0, changes: 0, removed: 0 };
+
 /// What mixed files may lead to.
 const MIXED: Legal =
-    Legal { least: 0, refuse: true, report: false, create: false, label: "mixed files" };
+    Legal { least: NOTHING, refuse: true, report: false, create: false, label: "mixed files" };
 
 impl World {
     fn copy(&self) -> Stash {
@@ -49,7 +51,7 @@ impl World {
     }
 
     /// Notes what had been shown before the step that wrote the newest header.
-    pub(super) fn watch_header(&mut self, shown_before: u64) {
+    pub(super) fn watch_header(&mut self, shown_before: Mark) {
         if self.stashes.is_empty() {
             return;
         }
@@ -66,7 +68,7 @@ impl World {
         if self.stashes.is_empty() {
             let primary = self.disk.read_file(&self.primary).unwrap_or_default();
             self.header = primary[..primary.len().min(HEADER_BYTES)].to_vec();
-            self.header_shown = 0;
+            self.header_shown = Mark::default();
         }
         self.stashes.insert(slot, copy);
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::World;
-use crate::op::Slot;
+use crate::op::{Key, Slot};
 use crate::random::Random;
 
 /// Bytes that are looked at together.
@@ -58,6 +58,12 @@ pub struct View {
     pub waiting: Vec<Slot>,
     /// Snapshots that are held.
     pub snapshots: Vec<Slot>,
+    /// Differences that are being read.
+    pub diffs: Vec<Slot>,
+    /// Snapshot tags.
+    pub tags: Vec<Key>,
+    /// The prune floor.
+    pub floor: u64,
     /// Copies that were put aside.
     pub stashes: Vec<Slot>,
     /// The newest commit begun.
@@ -96,6 +102,11 @@ impl World {
             in_tx: session.is_some_and(|session| session.tx.is_some()),
             waiting: keys(session.map(|session| session.waiting.keys().copied().collect())),
             snapshots: keys(session.map(|session| session.snapshots.keys().copied().collect())),
+            diffs: keys(session.map(|session| session.diffs.keys().copied().collect())),
+            tags: session.map_or_else(Vec::new, |session| {
+                session.upkeep.tags.keys().map(|name| Key::from(name.as_str())).collect()
+            }),
+            floor: session.map_or(0, |session| session.upkeep.floor),
             stashes: self.stashes.keys().copied().collect(),
             head: self.model.head(),
             clock_nanos: self.clock_nanos(),

@@ -2,7 +2,7 @@
 
 use hexxladb::{Cell, Coord, Error, PutCells, WriteTx};
 
-use super::edit::perform;
+use super::edit::{Base, perform};
 use super::{OpenTx, Session, Waiting, World, panics};
 use crate::model::{Delta, Draft};
 use crate::op::{Edit, End, Pos, Slot, Value};
@@ -51,10 +51,10 @@ impl World {
     }
 
     pub(super) fn edit(&mut self, edit: &Edit) -> Check {
-        let excuses = self.excuses();
+        let (excuses, now) = (self.excuses(), self.clock_nanos());
         let Some(session) = &mut self.session else { return Ok(()) };
         let Some(open) = session.tx.as_mut().filter(|open| !open.broken) else { return Ok(()) };
-        let before = (&self.model, &self.setup, &excuses);
+        let before = Base { model: &self.model, setup: &self.setup, excuses: &excuses, now };
         let result = perform(&mut open.tx, &mut open.draft, before, edit);
         if let Err(Stop::Excused) = result {
             open.broken = true;
@@ -98,7 +98,7 @@ impl World {
         self.note(&format!("committed {seq}"));
         let expected = if draft.is_empty() { base } else { self.model.push(draft, now) };
         same("sequence of a commit", &seq, &expected)?;
-        if refuse && seq > self.bounds.shown {
+        if refuse && seq > self.bounds.shown.head {
             return fail(Kind::Accepted, "commit after a failed sync", format!("Ok({seq})"));
         }
         let Some(session) = self.writer() else { return Ok(()) };
@@ -186,7 +186,7 @@ impl World {
         match result {
             Ok(seq) => {
                 same("sequence of a wait", &seq, &waiting.seq)?;
-                if refuse && durable && seq > self.bounds.shown {
+                if refuse && durable && seq > self.bounds.shown.head {
                     let what = format!("Ok({seq})");
                     return fail(Kind::Accepted, "wait after a failed sync", what);
                 }
@@ -234,7 +234,7 @@ impl World {
         let base = self.model.head();
         let Some(session) = self.writer() else { return Ok(()) };
         let durable = !session.buffered;
-        if refuse && durable && base > self.bounds.shown {
+        if refuse && durable && base > self.bounds.shown.head {
             let what = format!("Ok, having read {base}");
             return fail(Kind::Accepted, "read of what is not durable", what);
         }
@@ -252,7 +252,7 @@ impl World {
         let Some(session) = &self.session else { return Ok(()) };
         let mut draft = Draft::default();
         let mut inner = Ok(());
-        let before = (&self.model, &self.setup, &excuses);
+        let before = Base { model: &self.model, setup: &self.setup, excuses: &excuses, now };
         let closure = |tx: &mut WriteTx| {
             for edit in edits {
                 inner = perform(tx, &mut draft, before, edit);
