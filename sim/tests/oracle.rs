@@ -181,7 +181,7 @@ fn what_is_pruned_and_tagged_is_looked_at() {
     assert_eq!(planted(|upkeep| upkeep.tags.clear()), Some((Kind::Wrong, "snapshot tags")));
     assert_eq!(planted(|upkeep| upkeep.removed = 3), Some((Kind::Counters, "statistics")));
     assert_eq!(planted(|upkeep| upkeep.floor = 4), Some((Kind::Wrong, "commit")));
-    assert_eq!(planted(|upkeep| upkeep.floor = 2), Some((Kind::Wrong, "commit")));
+    assert_eq!(planted(|upkeep| upkeep.floor = 2), Some((Kind::Wrong, "commit of a view")));
     // What was deleted at 3 is gone for good now; what was deleted at 4 has its tombstones.
     assert!(db.delete_snapshot_tag("t").unwrap());
     assert_eq!(db.prune_cell_versions(4, 100).unwrap(), 5);

@@ -261,4 +261,129 @@ const SCRIPTS: &[(&str, &str)] = &[
          update ok: put e 6x10
          close",
     ),
+    (
+        "cascade",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: put_cell 0,0 5x20; put_facet 0,0 1 1x9; put_facet 0,0 4 2x9; put_facet 0,1 1 3x9
+         update ok: put_edge 0,0 1,0 a 2x0; put_edge 0,0 0,0 b 3x0; put_edge 1,0 0,0 a 4x0
+         update ok: delete_cell 0,0
+         update ok: put_cell 0,0 6x20; put_facet 0,0 1 7x9; scan; delete_cell 0,0
+         update ok: put_cell 0,0 7x20; put_edge 0,0 1,0 a 8x0
+         prune 5 3
+         prune 5 1000",
+    ),
+    (
+        "retag",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: put_cell 0,0 1x20; put_cell 1,0 7x20
+         update ok: retag 0,0 3x0; retag 0,0 31x0; retag 1,0 2x0
+         checkpoint
+         update ok: retag 0,0 11x0; retag 0,0 31x0; scan
+         update ok: retag 0,0 1x0; retag 1,0 21x0
+         prune 3 1
+         prune 4 1000",
+    ),
+    (
+        "seams",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: put_cell 0,0 1x9; put_cell 1,0 2x9; put_cell 2,0 3x9
+         update ok: supersede 0,0 1,0 1x9; supersede 1,0 2,0 2x9; conflict 2,0 0,0 3x9
+         update ok: supersede 2,0 0,0 4x9; resolve 0 2x0; resolve 1 7x0; scan
+         update ok: put_seam 3 0,0 2,0 10x9; put_seam 3 0,0 2,0 13x9; put_seam 3 0,0 1,0 13x9
+         update ok: put_seam 3 0,0 2,0 21x9; resolve 3 9x0
+         prune 5 2
+         prune 5 1000",
+    ),
+    (
+        "prune",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: put a 1x9; put_cell 0,0 3x20; put_facet 0,0 1 1x9; put_edge 0,0 1,0 a 2x0; put_seam 0 0,0 1,0 3x5
+         clock step 1000
+         update ok: put a 2x600; put_cell 0,0 7x20; put_facet 0,0 1 2x9; put_edge 0,0 1,0 a 4x0; resolve 0 3x0
+         update ok: put b 1x1
+         prune 2 1
+         prune 2 2
+         checkpoint
+         prune 2 1000
+         update ok: put a 3x9; delete b
+         prune_time 1704067200000001000 5
+         prune 4 1000",
+    ),
+    (
+        "resurrection",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: put a 1x9; put_cell 0,0 5x9
+         update ok: put a 2x9
+         update ok: delete a; delete_cell 0,0
+         update ok: put b 1x1
+         prune 4 1
+         prune 4 1
+         prune 4 1
+         prune 4 1
+         prune 4 1
+         prune 4 1",
+    ),
+    (
+        "tags",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: put a 1x9
+         tag t
+         update ok: put a 2x9; put_cell 0,0 1x9
+         tag u 2
+         tag t
+         prune 2 1000
+         untag t
+         checkpoint
+         prune 2 1000
+         update ok: put a 3x9
+         tag t 2
+         untag u
+         prune 3 1000
+         close
+         open
+         untag t
+         prune 3 1000",
+    ),
+    (
+        "held",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: fill k 0 6 1x40
+         update ok: fill k 2 6 9x40; put_cell 0,0 1x9
+         snap 0 1
+         diff 1 1 2
+         update ok: clear k 0 4; delete_cell 0,0
+         prune 3 1000
+         read_diff 1 3
+         drop_snap 0
+         checkpoint
+         prune 3 2
+         read_diff 1 100
+         drop_diff 1
+         prune 3 2
+         prune 3 1000",
+    ),
+    (
+        "prune_buffered",
+        "setup page=512 cache=16384 checkpoint=16384 durability=buffered
+         open keep=1
+         update ok: put a 1x10
+         tag t
+         update ok: put a 2x10; put_cell 0,0 1x9
+         untag t
+         update ok: delete a; retag 0,0 2x0
+         prune_by low_latency
+         sync
+         update ok: put b 3x10
+         prune_by balanced tick
+         prune 4 1
+         checkpoint
+         prune 4 1000",
+    ),
 ];
