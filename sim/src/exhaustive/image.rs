@@ -11,7 +11,8 @@ use super::{Counts, Found, Point, plan_to};
 use crate::model::{Delta, Draft, Model};
 use crate::op::{Crash, CrashKind, Key, Open, Plan, Survivors, Value};
 use crate::oracle::{
-    Bounds, Check, Excuses, Failure, Kind, Shown, Stop, brief, checked, everything, fail, same,
+    Bounds, Check, Excuses, Failure, Kind, Shown, Stop, brief, checked, everything, fail,
+    nothing_left_over, same,
 };
 use crate::runner::{caught, open_for};
 
@@ -262,6 +263,9 @@ impl Trier<'_> {
             let pruned = db.prune_cell_versions(found.head, max_rows);
             same("rows pruned after a recovery", &none.take("prune", pruned)?, &rows)?;
             found.upkeep.removed += rows;
+        }
+        if floor == found.head {
+            nothing_left_over(db, model, found, &none)?;
         }
         everything(db, model, found, &none)
     }

@@ -8,6 +8,7 @@ mod bounds;
 mod diff;
 mod history;
 mod reads;
+mod rows;
 mod snapshot;
 mod upkeep;
 mod walk;
@@ -25,6 +26,7 @@ pub use history::{
     view_at_tag,
 };
 pub use reads::{Reads, Span, content_of, facet_id, record_id};
+pub use rows::nothing_left_over;
 pub use snapshot::{
     cell_range, edges, facets, index, point, prefix, raw_range, ring, ring_filter, seam_filter,
     seams_around, snapshot, transaction,

@@ -11,7 +11,8 @@ use super::{Session, World};
 use crate::model::{Change, Mark, Upkeep};
 use crate::op::{Before, Key};
 use crate::oracle::{
-    Check, Excuses, Kind, Shown, Stop, brief, counters, fail, is_pruned, judge, same, version_one,
+    Check, Excuses, Kind, Shown, Stop, brief, counters, fail, is_pruned, judge, nothing_left_over,
+    same, version_one,
 };
 
 /// What keeps the floor from rising: at which sequence, and the tag if it is one.
@@ -185,7 +186,13 @@ impl World {
             _ if self.disk.crashed().is_some() => self.begun(change, removed),
             Ok(found) => {
                 same("rows pruned", &found, &rows)?;
-                self.changed(call, change, rows)
+                self.changed(call, change, rows)?;
+                match self.shown()? {
+                    Some((db, shown)) if rows < max_rows && shown.floor() == shown.head => {
+                        nothing_left_over(&db, &self.model, &shown, &self.excuses())
+                    }
+                    _ => Ok(()),
+                }
             }
             Err(error) => self.not_changed(call, &error, change, removed),
         }
