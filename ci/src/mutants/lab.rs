@@ -54,7 +54,11 @@ impl Lab {
     /// The tree as it is passes everything that a mutant is put through.
     pub(super) fn survives_unharmed(&self) -> Result<()> {
         self.build()?;
-        if let Some(report) = self.fails_without_faults()? {
+        let failed = match self.fails_seeds_without_faults()? {
+            None => self.fails_examples()?,
+            failed => failed,
+        };
+        if let Some(report) = failed {
             return Err(format!("the tree itself fails without faults: {report}"));
         }
         match self.hunt()? {
@@ -111,8 +115,28 @@ impl Lab {
         command
     }
 
-    /// What a run without faults complains of, if anything.
+    /// What fails where nothing is injected, if the mutant proves nothing: a bug that seeds find
+    /// without faults must at least be one that the examples do not.
     fn fails_without_faults(&self) -> Result<Option<String>> {
+        if self.fails_seeds_without_faults()?.is_none() { Ok(None) } else { self.fails_examples() }
+    }
+
+    /// Which of the engine's examples does not run, if any.
+    fn fails_examples(&self) -> Result<Option<String>> {
+        for path in tree::paths(&self.tree.join("engine/examples"))? {
+            let Some(name) = path.strip_suffix(".rs") else { continue };
+            let mut run = sh::cargo("run --quiet --locked --package hexxladb --example");
+            run.arg(name).current_dir(&self.tree).env("CARGO_TARGET_DIR", &self.target);
+            run.env("RUSTFLAGS", "--cap-lints=warn").stdout(Stdio::null());
+            if let Err(why) = sh::run(&mut run) {
+                return Ok(Some(format!("example {name}: {why}")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a run of seeds without faults complains of, if anything.
+    fn fails_seeds_without_faults(&self) -> Result<Option<String>> {
         let end = watch(&mut self.simulator("run --seeds 0..200 --no-faults"), LIMIT + GRACE)?;
         Ok((!end.passed()).then(|| end.report()))
     }

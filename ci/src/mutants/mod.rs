@@ -3,7 +3,7 @@
 //! Each `corpus/mutants/NN-name.patch` plants one bug. It is applied to a copy of the tree, the
 //! simulator is built from that, and has [`LIMIT`] to find it. A mutant proves something only if
 //! the database works as long as nothing fails, so it first has to pass the same seeds without
-//! faults; and a kill proves something only if the tree without any mutant survives, so that runs
+//! faults or, where a bug shows without any fault, the engine's examples; and a kill proves something only if the tree without any mutant survives, so that runs
 //! first. A run over all mutants writes the table into docs/SIMULATION.md and
 //! `target/mutants.json`.
 
