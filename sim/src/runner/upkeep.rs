@@ -27,9 +27,7 @@ type Wanted = Result<u64, u64>;
 
 /// What pruning will do.
 struct Forecast {
-    /// The floor before `hold`ing and after.
     before: Wanted,
-    floor: u64,
     hold: Option<Hold>,
     /// Rows that go altogether.
     left: u64,
@@ -80,7 +78,7 @@ impl World {
         let floor = hold.as_ref().map_or(most, |(seq, _)| *seq);
         let becomes = floor.max(upkeep.floor);
         let left = self.model.prunable_rows(becomes) - upkeep.removed;
-        Forecast { before, floor, hold, left, becomes }
+        Forecast { before, hold, left, becomes }
     }
 
     pub(super) fn prune(&mut self, before: Before, max_rows: u64) -> Check {
@@ -396,7 +394,7 @@ fn is_wanted(label: &'static str, found: Option<u64>, wanted: Option<Wanted>) ->
 fn as_planned(plan: &PrunePlan, forecast: &Forecast) -> Check {
     is_wanted("sequence of a plan", Some(plan.before), Some(forecast.before))?;
     if forecast.before.is_ok() {
-        same("floor of a plan", &plan.floor, &forecast.floor)?;
+        same("floor of a plan", &plan.floor, &forecast.becomes)?;
     }
     same("holder of a plan", &plan.held_by.as_ref().map(hold_of), &forecast.hold)?;
     same("rows of a plan", &plan.rows, &forecast.left)?;
