@@ -77,12 +77,10 @@ impl Core {
 
     /// Takes steps of the running checkpoint until changed nodes are within their share again.
     pub(crate) fn drive_checkpoint_while_over(&self) {
-        let running = || lock(&self.checkpoints.shared).active.is_some();
-        while self.pager.resident_bytes() > self.pager.resident_limit() && running() {
-            let before = self.checkpoints.count();
-            self.drive_checkpoint();
-            if self.checkpoints.count() > before {
-                // What it wrote is let go of by the next writer.
+        // What a finished one wrote is let go of by the next writer.
+        while self.pager.resident_bytes() > self.pager.resident_limit() {
+            let Ok(mut job) = self.checkpoints.job.try_lock() else { return };
+            if job.is_none() || self.step(&mut job).is_err() {
                 return;
             }
         }

@@ -34,15 +34,17 @@ pub(crate) fn suggested(
 
 /// What keeps the floor from rising above a sequence: the lowest of tags and snapshots in use.
 pub(crate) fn lowest_hold(core: &Core, source: &Source<'_>) -> Result<Option<FloorHold>> {
-    let live = core.registry.oldest();
-    let mut lowest = live.map(|seq| FloorHold { seq, by: FloorHolder::Snapshot });
+    let mut lowest: Option<FloorHold> = None;
     tags::each(source, |tag| {
         // 0 is empty for ever, and needs no keeping.
         if tag.seq > 0 && lowest.as_ref().is_none_or(|hold| tag.seq < hold.seq) {
             lowest = Some(FloorHold { seq: tag.seq, by: FloorHolder::Tag(tag.name) });
         }
     })?;
-    Ok(lowest)
+    // At one sequence a tag is named: it stays when the snapshot has gone.
+    let live = core.registry.oldest();
+    let lower = live.filter(|live| lowest.as_ref().is_none_or(|hold| *live < hold.seq));
+    Ok(lower.map(|seq| FloorHold { seq, by: FloorHolder::Snapshot }).or(lowest))
 }
 
 /// Commits per hour from the floor to head, by their times.
