@@ -64,7 +64,7 @@ impl Failure {
             Self::No(text) => (1, format!("error: {text}")),
             Self::Told => return ExitCode::from(1),
             Self::Usage(text) => (2, format!("error: {text}")),
-            Self::Database(error) => (3, format!("error: {error}{}", advice(&error))),
+            Self::Database(error) => (code(&error), format!("error: {error}{}", advice(&error))),
             Self::Input(text) => (4, format!("error: {text}")),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return ExitCode::SUCCESS;
@@ -80,12 +80,33 @@ impl Failure {
     }
 }
 
+/// What an error of the engine means for a script.
+fn code(error: &Error) -> u8 {
+    match error {
+        Error::CellNotFound { .. }
+        | Error::SeamNotFound { .. }
+        | Error::SnapshotTagNotFound { .. } => 1,
+        Error::CoordOutOfRange { .. }
+        | Error::InvalidArgument { .. }
+        | Error::InvalidRecord { .. }
+        | Error::KeyTooLarge { .. }
+        | Error::ValueTooLarge { .. }
+        | Error::SupersessionCycle { .. }
+        | Error::SnapshotTagExists { .. } => 2,
+        _ => 3,
+    }
+}
+
 /// What the program can add to the engine's own advice.
 fn advice(error: &Error) -> &'static str {
     match error {
         Error::DatabaseMissing { .. } => {
-            "\n  `hexxladb ingest` and `hexxladb git import` make new databases"
+            "\n  `hexxladb put`, `ingest`, `import jsonl` and `git import` make new databases"
         }
+        Error::SeamNotFound { .. } => "\n  `hexxladb seam list` shows those that are",
+        Error::SnapshotTagNotFound { .. } => "\n  `hexxladb tag list` shows those that are",
+        Error::ReadSeqFuture { .. } => "\n  a time in seconds is written @1715934600",
+        Error::SnapshotPruned { .. } => "\n  `hexxladb log` shows the commits that are readable",
         _ => "",
     }
 }

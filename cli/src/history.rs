@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use hexxladb::{Cell, Coord, Record, Timestamp};
+use hexxladb::{Cell, Record, Timestamp};
 use serde::Serialize;
 
 use crate::cell_json::{CellLine, print_line};
 use crate::failure::Failure;
+use crate::place::Place;
 use crate::{open_to_read, text, time};
 
 /// List the versions of a cell, newest first
@@ -15,12 +16,8 @@ use crate::{open_to_read, text, time};
 pub(crate) struct Args {
     /// The database
     db: PathBuf,
-    /// Axial coordinate q
-    #[arg(allow_negative_numbers = true)]
-    q: i32,
-    /// Axial coordinate r
-    #[arg(allow_negative_numbers = true)]
-    r: i32,
+    #[command(flatten)]
+    place: Place,
     /// Print one JSON object a line; a deletion has null for its cell
     #[arg(long)]
     json: bool,
@@ -29,13 +26,14 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Line {
     seq: u64,
-    time: String,
+    /// `null` where pruning has removed the commit from the timeline.
+    time: Option<String>,
     time_nanos: Option<i64>,
     cell: Option<CellLine>,
 }
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    let coord = Coord::new(args.q, args.r).map_err(|error| Failure::Usage(error.to_string()))?;
+    let coord = args.place.coord()?;
     let db = open_to_read(&args.db)?;
     let mut versions = 0_u64;
     for version in db.history(coord)? {
@@ -45,12 +43,13 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
             Some(Record::Cell(cell)) => Some(cell),
             _ => None,
         };
-        let time = time::show_known(version.time);
         if args.json {
+            let time = version.time.map(time::show);
             let time_nanos = version.time.map(Timestamp::as_nanos);
             let cell = cell.map(|cell| CellLine::new(coord, cell));
             print_line(out, &Line { seq: version.seq, time, time_nanos, cell })?;
         } else {
+            let time = time::show_known(version.time);
             writeln!(out, "{}\t{time}\t{}", version.seq, summary(cell.as_ref()))?;
         }
     }

@@ -4,24 +4,16 @@
 //! only once its commit is on stable storage; a bad line or a signal drops the lines since the
 //! last commit and leaves every earlier commit alone.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::time::Duration;
 
 use hexxladb::{Db, Options, Timestamp, WriteTx};
 
 use crate::cell_json::CellLine;
 use crate::failure::Failure;
+use crate::input::{Lines, complaint};
 use crate::stop::Stop;
 use crate::text;
-
-/// How often a command that waits for input looks for a signal.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-const READ_BYTES: usize = 64 << 10;
-/// Longer lines are refused before they fill the memory: the largest value, every byte of it
-/// written as an escape.
-const MAX_LINE_BYTES: usize = 6 * (64 << 20) + (1 << 20);
 
 const LONG_ABOUT: &str = "\
 Read cells from standard input, one JSON object a line
@@ -91,52 +83,11 @@ impl Ingest<'_> {
     }
 
     fn all_lines(&mut self, stop: &Stop) -> Result<(), Failure> {
-        let chunks = read_in_background();
-        let mut pending = Vec::new();
-        let mut line_number = 0;
-        loop {
-            let chunk = self.next_chunk(&chunks, stop)?;
-            let at_end = chunk.is_empty();
-            let searched = pending.len();
-            pending.extend_from_slice(&chunk);
-            let mut start = 0;
-            let mut from = searched;
-            while let Some(end) = pending[from..].iter().position(|&byte| byte == b'\n') {
-                line_number += 1;
-                self.line(line_number, &pending[start..from + end])?;
-                stop.check(|| self.stopped())?;
-                start = from + end + 1;
-                from = start;
-            }
-            pending.drain(..start);
-            if pending.len() > MAX_LINE_BYTES {
-                let what = format!("the line is longer than {MAX_LINE_BYTES} bytes");
-                return Err(self.bad_line(line_number + 1, MAX_LINE_BYTES, &what));
-            }
-            if at_end {
-                self.line(line_number + 1, &pending)?;
-                return self.commit();
-            }
+        let mut lines = Lines::stdin();
+        while let Some((number, line)) = lines.next(stop, || self.stopped())? {
+            self.line(number, line)?;
         }
-    }
-
-    /// The next piece of input, empty at its end.
-    fn next_chunk(
-        &self,
-        chunks: &Receiver<io::Result<Vec<u8>>>,
-        stop: &Stop,
-    ) -> Result<Vec<u8>, Failure> {
-        loop {
-            stop.check(|| self.stopped())?;
-            match chunks.recv_timeout(LOOK_EVERY) {
-                Ok(Ok(chunk)) => return Ok(chunk),
-                Ok(Err(error)) => {
-                    return Err(Failure::Input(format!("cannot read standard input: {error}")));
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(Vec::new()),
-            }
-        }
+        self.commit()
     }
 
     fn stopped(&self) -> String {
@@ -149,12 +100,8 @@ impl Ingest<'_> {
         if line.trim_ascii().is_empty() {
             return Ok(());
         }
-        let cell: CellLine = serde_json::from_slice(line).map_err(|error| {
-            let what = error.to_string();
-            // serde_json counts lines in what it was given, which is always one.
-            let what = what.rsplit_once(" at line ").map_or(what.as_str(), |(what, _)| what);
-            self.bad_line(number, error.column().max(1), what)
-        })?;
+        let cell: CellLine = serde_json::from_slice(line)
+            .map_err(|error| self.bad_line(number, error.column().max(1), &complaint(&error)))?;
         self.put(cell).map_err(|failure| match failure {
             Failure::Database(error) if is_about_the_line(&error) => {
                 self.bad_line(number, 1, &error.to_string())
@@ -175,16 +122,14 @@ impl Ingest<'_> {
     }
 
     fn put(&mut self, line: CellLine) -> Result<(), Failure> {
-        let (coord, mut cell) = line.into_cell()?;
+        let coord = line.coord()?;
         let now = Timestamp::from(std::time::SystemTime::now());
         let tx = match &mut self.open {
             Some(tx) => tx,
             none => none.insert(self.db.begin_write()?),
         };
         let before = tx.get_cell(coord)?;
-        cell.provenance.created_at = before.map_or(now, |cell| cell.provenance.created_at);
-        cell.provenance.updated_at = now;
-        tx.put_cell(coord, &cell)?;
+        tx.put_cell(coord, &line.into_cell(before.as_ref(), now))?;
         Ok(())
     }
 
@@ -205,7 +150,7 @@ impl Ingest<'_> {
 }
 
 /// Whether the engine refused what the line says, and not the work as such.
-fn is_about_the_line(error: &hexxladb::Error) -> bool {
+pub(crate) fn is_about_the_line(error: &hexxladb::Error) -> bool {
     use hexxladb::Error as E;
     matches!(
         error,
@@ -214,30 +159,7 @@ fn is_about_the_line(error: &hexxladb::Error) -> bool {
             | E::InvalidArgument { .. }
             | E::KeyTooLarge { .. }
             | E::ValueTooLarge { .. }
+            | E::SupersessionCycle { .. }
+            | E::SeamEndpointsFixed { .. }
     )
-}
-
-/// Standard input, read by a thread of its own: a read that waits cannot be ended by a signal.
-/// Its end is an empty piece.
-fn read_in_background() -> Receiver<io::Result<Vec<u8>>> {
-    let (sender, receiver) = sync_channel(4);
-    std::thread::spawn(move || {
-        let mut input = io::stdin().lock();
-        loop {
-            let mut chunk = vec![0; READ_BYTES];
-            let result = match input.read(&mut chunk) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Ok(len) => {
-                    chunk.truncate(len);
-                    Ok(chunk)
-                }
-                Err(error) => Err(error),
-            };
-            let is_last = !matches!(&result, Ok(chunk) if !chunk.is_empty());
-            if sender.send(result).is_err() || is_last {
-                return;
-            }
-        }
-    });
-    receiver
 }

@@ -29,10 +29,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
             print_line(out, &CellLine::new(coord, cell))?;
             continue;
         }
-        let bytes = text::size(cell.raw_content.len() as u64);
-        let source = text::one_line(&cell.provenance.source_id, 60);
-        let start = text::one_line(&cell.raw_content, 60);
-        writeln!(out, "{coord}\t{bytes}\t{source}\t{start}")?;
+        writeln!(out, "{coord}\t{}", text::summary(&cell))?;
     }
     Ok(())
 }

@@ -7,18 +7,36 @@
 mod at;
 mod cell_json;
 mod check;
+mod commit;
 mod demo;
+mod diff;
 mod dump;
+mod export;
 mod failure;
 mod get;
 mod git;
 mod history;
+mod import;
 mod ingest;
+mod input;
+mod jsonl;
+mod link;
 mod log;
 mod ls;
+mod map;
+mod place;
+mod policy;
 mod progress;
+mod prune;
+mod put;
+mod record_json;
+mod ring;
+mod rm;
+mod scan;
+mod seam;
 mod stats;
 mod stop;
+mod tag;
 mod text;
 mod time;
 
@@ -49,14 +67,26 @@ struct Cli {
 enum Command {
     Demo(demo::Args),
     Git(git::Args),
+    Put(put::Args),
     Get(get::Args),
+    Rm(rm::Args),
+    Link(link::Args),
+    Seam(seam::Args),
+    Ring(ring::Args),
+    Scan(scan::Args),
     Ls(ls::Args),
     Log(log::Args),
     History(history::Args),
+    Diff(diff::Args),
+    Tag(tag::Args),
+    Map(map::Args),
     Stats(stats::Args),
+    Prune(prune::Args),
     Dump(dump::Args),
     Check(check::Args),
     Ingest(ingest::Args),
+    Export(export::Args),
+    Import(import::Args),
 }
 
 fn main() -> ExitCode {
@@ -72,14 +102,18 @@ fn main() -> ExitCode {
 }
 
 impl Command {
-    /// Whether a signal may end it anywhere; the others look for the signal themselves.
-    fn only_reads(&self) -> bool {
-        !matches!(self, Self::Demo(_) | Self::Git(_) | Self::Ingest(_))
+    /// Whether a signal may end it anywhere: it reads, or makes one commit, which is there whole
+    /// or not at all. The others look for the signal themselves.
+    fn may_end_anywhere(&self) -> bool {
+        !matches!(
+            self,
+            Self::Demo(_) | Self::Git(_) | Self::Ingest(_) | Self::Import(_) | Self::Prune(_)
+        )
     }
 }
 
 fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
-    if command.only_reads() {
+    if command.may_end_anywhere() {
         stop::at_once()?;
     }
     match command {
@@ -88,14 +122,26 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
             stop.excuse(demo::run(&args, out, &stop))
         }
         Command::Git(args) => git::run(args, out),
+        Command::Put(args) => put::run(&args, out),
         Command::Get(args) => get::run(&args, out),
+        Command::Rm(args) => rm::run(&args, out),
+        Command::Link(args) => link::run(&args, out),
+        Command::Seam(args) => seam::run(args, out),
+        Command::Ring(args) => ring::run(&args, out),
+        Command::Scan(args) => scan::run(&args, out),
         Command::Ls(args) => ls::run(&args, out),
         Command::Log(args) => log::run(&args, out),
         Command::History(args) => history::run(&args, out),
+        Command::Diff(args) => diff::run(&args, out),
+        Command::Tag(args) => tag::run(&args, out),
+        Command::Map(args) => map::run(&args, out),
+        Command::Prune(args) => prune::run(&args, out, &Stop::between_commits()?),
         Command::Stats(args) => stats::run(&args, out),
         Command::Dump(args) => dump::run(&args, out),
         Command::Check(args) => check::run(&args, out),
         Command::Ingest(args) => ingest::run(&args, out, &Stop::between_commits()?),
+        Command::Export(args) => export::run(&args, out),
+        Command::Import(args) => import::run(&args, out, &Stop::between_commits()?),
     }
 }
 

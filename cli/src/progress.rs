@@ -16,6 +16,8 @@ const BAR_EVERY: Duration = Duration::from_millis(200);
 /// A running display; dropping it clears the bar.
 pub(crate) struct Progress {
     label: &'static str,
+    /// What is counted, in the plural.
+    unit: &'static str,
     total: u64,
     start_done: u64,
     started: Instant,
@@ -28,11 +30,17 @@ pub(crate) struct Progress {
 impl Progress {
     /// Shows work of which `done` of `total` commits are done already.
     pub(crate) fn new(label: &'static str, done: u64, total: u64) -> Self {
+        Self::of(label, "commits", done, total)
+    }
+
+    /// The same where something else is counted.
+    pub(crate) fn of(label: &'static str, unit: &'static str, done: u64, total: u64) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template(
-                "{prefix:>8} {wide_bar} {human_pos}/{human_len} commits  {msg}  {eta} left",
+            let template = format!(
+                "{{prefix:>8}} {{wide_bar}} {{human_pos}}/{{human_len}} {unit}  {{msg}}  {{eta}} left"
             );
+            let style = ProgressStyle::with_template(&template);
             // The template is a constant that the tests draw; the default style would do as well.
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.set_prefix(label);
@@ -41,10 +49,10 @@ impl Progress {
             bar
         });
         let now = Instant::now();
-        Self { label, total, start_done: done, started: now, bar, last_detail: now }
+        Self { label, unit, total, start_done: done, started: now, bar, last_detail: now }
     }
 
-    /// Says that `done` commits are done; `detail` is shown behind them.
+    /// Says that `done` are done; `detail` is shown behind them.
     pub(crate) fn set(&mut self, done: u64, detail: impl FnOnce() -> String) {
         let every = if self.bar.is_some() { BAR_EVERY } else { PLAIN_EVERY };
         if let Some(bar) = &self.bar {
@@ -62,7 +70,7 @@ impl Progress {
         }
         let (label, done, total) = (self.label, text::count(done), text::count(self.total));
         // Nobody may be listening; the work goes on all the same.
-        let _ = writeln!(io::stderr(), "{label}: {done}/{total} commits, {detail}");
+        let _ = writeln!(io::stderr(), "{label}: {done}/{total} {}, {detail}", self.unit);
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use hexxladb::Cell;
+
 /// A count with thousands separated: `1,234,567`.
 pub(crate) fn count(value: u64) -> String {
     let digits = value.to_string();
@@ -79,6 +81,13 @@ pub(crate) fn lines(text: &str) -> String {
         if c == '\n' || c == '\t' { shown.push(c) } else { push_visible(&mut shown, c) }
     }
     shown
+}
+
+/// A cell on a line: size, source, start of its text.
+pub(crate) fn summary(cell: &Cell) -> String {
+    let bytes = size(cell.raw_content.len() as u64);
+    let source = one_line(&cell.provenance.source_id, 60);
+    format!("{bytes}\t{source}\t{}", one_line(&cell.raw_content, 60))
 }
 
 fn push_visible(shown: &mut String, c: char) {

@@ -58,9 +58,9 @@ pub(crate) fn show(time: Timestamp) -> String {
     }
 }
 
-/// The time of a commit, where pruning has left it in the timeline.
+/// As [`show`]; pruning removes the times of old commits.
 pub(crate) fn show_known(time: Option<Timestamp>) -> String {
-    time.map_or_else(|| "(pruned)".to_owned(), show)
+    time.map_or_else(|| "pruned".to_owned(), show)
 }
 
 /// Seconds since 1970 in UTC; git knows seconds that no calendar reaches.

@@ -4,7 +4,7 @@ use crate::program::{args, run};
 
 #[test]
 fn the_program_and_every_command_explain_themselves() {
-    let commands: [&[&str]; 16] = [
+    let commands: [&[&str]; 38] = [
         &[],
         &["demo"],
         &["git"],
@@ -13,7 +13,29 @@ fn the_program_and_every_command_explain_themselves() {
         &["git", "log"],
         &["git", "ls"],
         &["git", "cat"],
+        &["put"],
         &["get"],
+        &["rm"],
+        &["link"],
+        &["seam"],
+        &["seam", "conflict"],
+        &["seam", "supersedes"],
+        &["seam", "resolve"],
+        &["seam", "list"],
+        &["seam", "show"],
+        &["ring"],
+        &["scan"],
+        &["diff"],
+        &["tag"],
+        &["tag", "create"],
+        &["tag", "list"],
+        &["tag", "delete"],
+        &["map"],
+        &["prune"],
+        &["export"],
+        &["export", "jsonl"],
+        &["import"],
+        &["import", "jsonl"],
         &["ls"],
         &["log"],
         &["history"],
