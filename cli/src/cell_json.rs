@@ -88,6 +88,7 @@ mod time_text {
 
     use crate::time;
 
+    #[expect(clippy::ref_option, reason = "the shape that serde asks for")]
     pub(super) fn serialize<S: Serializer>(
         time: &Option<Timestamp>,
         to: S,

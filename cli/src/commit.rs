@@ -65,17 +65,17 @@ impl CommitArgs {
         out: &mut dyn Write,
         write: impl FnOnce(&mut WriteTx) -> Result<Option<String>, Failure>,
     ) -> Result<(), Failure> {
-        self.run_in(open_to_write(db)?, out, write)
+        self.run_in(&open_to_write(db)?, out, write)
     }
 
     /// The same on an open database, which is closed.
     pub(crate) fn run_in(
         &self,
-        db: Db,
+        db: &Db,
         out: &mut dyn Write,
         write: impl FnOnce(&mut WriteTx) -> Result<Option<String>, Failure>,
     ) -> Result<(), Failure> {
-        let done = self.transact(&db, write);
+        let done = self.transact(db, write);
         // Closed cleanly whatever came; the first failure is the one to tell.
         let closed = db.close().map_err(Failure::from);
         let (commit, seam) = done?;

@@ -121,7 +121,6 @@ fn fits(args: &Jsonl, header: &Header) -> Result<(), Failure> {
         Contents::State if args.rebase => {
             refuse("--rebase is for histories; this export holds one state")
         }
-        Contents::State => Ok(()),
         Contents::History if args.note.is_some() || args.commit_time.is_some() => refuse(
             "--note and --commit-time are for states; this export is a history, whose commits have \
              theirs",
@@ -134,7 +133,7 @@ fn fits(args: &Jsonl, header: &Header) -> Result<(), Failure> {
                 header.from.unwrap_or_default()
             )))
         }
-        Contents::History => Ok(()),
+        Contents::State | Contents::History => Ok(()),
     }
 }
 
@@ -222,7 +221,11 @@ impl<'a> Import<'a> {
                 self.line(number, line)?;
             }
         }
-        if self.ended { Ok(()) } else { Err(self.bad(last_line, "the export is cut short here")) }
+        if self.ended {
+            self.complete()
+        } else {
+            Err(self.bad(last_line, "the export is cut short here"))
+        }
     }
 
     /// What was done when it ends before its time.
@@ -400,6 +403,12 @@ impl<'a> Import<'a> {
             let what = format!("{} records were exported, {} came", end.records, self.records);
             return Err(self.bad(number, &what));
         }
+        self.ended = true;
+        Ok(())
+    }
+
+    /// Nothing follows the end: the last commit is made, and the tags.
+    fn complete(&mut self) -> Result<(), Failure> {
         self.finish()?;
         for (line, tag) in &self.tags {
             // The empty state keeps its number.
@@ -412,7 +421,6 @@ impl<'a> Import<'a> {
                 other => self.at_line(*line, other),
             })?;
         }
-        self.ended = true;
         Ok(())
     }
 }

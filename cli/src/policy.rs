@@ -88,8 +88,8 @@ mod tests {
         for text in ["", "7", "d", "0d", "-1d", "1.5h", "7 d", "99999999999999999999w"] {
             assert!(parse_duration(text).is_err(), "{text:?}");
         }
-        assert_eq!(show_duration(Duration::from_secs(7 * 24 * 3600)), "1w");
+        assert_eq!(show_duration(Duration::from_hours(7 * 24)), "1w");
         assert_eq!(show_duration(Duration::from_secs(3601)), "3601s");
-        assert_eq!(show_duration(Duration::from_secs(5400)), "90m");
+        assert_eq!(show_duration(Duration::from_mins(90)), "90m");
     }
 }

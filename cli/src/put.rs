@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         Some(_) => open_to_write(&args.db)?,
         None => Db::open(&args.db, Options::new())?,
     };
-    args.commit.run_in(db, out, |tx| {
+    args.commit.run_in(&db, out, |tx| {
         match args.facet {
             Some(id) => put_facet(args, tx, id, text)?,
             None => put_cell(args, tx, text)?,

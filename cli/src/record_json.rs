@@ -171,23 +171,30 @@ fn from<T: DeserializeOwned>(what: &str, value: Value) -> Result<T, String> {
     serde_json::from_value(value).map_err(|error| format!("{what}: {error}"))
 }
 
-/// Reads a value of the engine's, whose types pass over keys that they do not know.
+/// Reads a value of the engine's, whose types pass over keys that they do not know and take lists
+/// for objects.
+#[expect(clippy::needless_pass_by_value, reason = "as the other readers of a part of a line")]
 fn exact<T: DeserializeOwned + Serialize>(what: &str, value: Value) -> Result<T, String> {
     let read: T = from(what, value.clone())?;
     let known = serde_json::to_value(&read).map_err(|error| format!("{what}: {error}"))?;
-    match unknown_key(&value, &known) {
-        Some(key) => Err(format!("{what}: unknown key {key:?}")),
+    match foreign_part(&value, &known) {
+        Some(part) => Err(format!("{what}: {part}")),
         None => Ok(read),
     }
 }
 
-/// A key of `given` that `known` does not have.
-fn unknown_key(given: &Value, known: &Value) -> Option<String> {
-    let (Value::Object(given), Value::Object(known)) = (given, known) else { return None };
-    given.iter().find_map(|(key, value)| match known.get(key) {
-        Some(known) => unknown_key(value, known),
-        None => Some(key.clone()),
-    })
+/// A part of `given` that `known` does not have.
+fn foreign_part(given: &Value, known: &Value) -> Option<String> {
+    match (given, known) {
+        (Value::Object(given), Value::Object(known)) => {
+            given.iter().find_map(|(key, value)| match known.get(key) {
+                Some(known) => foreign_part(value, known),
+                None => Some(format!("unknown key {key:?}")),
+            })
+        }
+        (_, Value::Object(_)) => Some(format!("{given} stands for an object")),
+        _ => None,
+    }
 }
 
 fn octets(what: &str, value: Value) -> Result<Vec<u8>, String> {
@@ -255,6 +262,12 @@ mod tests {
             (r#"{"family":"seam","key":"x","value":null}"#, "key: "),
             (r#"{"family":"cube","key":"x","value":null}"#, "\"cube\" is no family"),
             (r#"{"family":"cell","key":{"q":0,"r":0}}"#, "missing field `value`"),
+            (r#"{"family":"cell","key":[0,0],"value":null}"#, "key: [0,0] stands for an object"),
+            (r#"{"family":"cell","key":{"q":0,"r":0},"value":[]}"#, "value: [] stands for"),
+            (
+                r#"{"family":"facet","key":{"q":0,"r":0,"facet":0},"value":{"derivation_hash":"00"}}"#,
+                "64 hex",
+            ),
             (
                 r#"{"family":"edge","key":{"from":{"q":0,"r":0},"to":{"q":0,"r":0},"relation":"x"},"value":{"weight":null}}"#,
                 "value: invalid type: null",

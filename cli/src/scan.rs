@@ -161,7 +161,7 @@ fn weeks(pattern: &str) -> Result<(Bound<Week>, Bound<Week>), Failure> {
             let first = named.next().ok_or_else(|| {
                 Failure::Usage(format!("no week begins with {prefix:?}; weeks look like 2026-W47"))
             })?;
-            Ok((Bound::Included(first), Bound::Included(named.last().unwrap_or(first))))
+            Ok((Bound::Included(first), Bound::Included(named.next_back().unwrap_or(first))))
         }
     }
 }

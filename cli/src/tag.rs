@@ -80,10 +80,10 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
             let db = open_to_write(db)?;
             let done = db.delete_snapshot_tag(name).map_err(Failure::from);
             let closed = db.close().map_err(Failure::from);
-            match done.and_then(|was_there| closed.map(|()| was_there))? {
-                true => Ok(()),
-                false => Err(hexxladb::Error::SnapshotTagNotFound { name: name.clone() }.into()),
+            if done.and_then(|was_there| closed.map(|()| was_there))? {
+                return Ok(());
             }
+            Err(hexxladb::Error::SnapshotTagNotFound { name: name.clone() }.into())
         }
     }
 }

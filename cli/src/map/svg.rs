@@ -35,7 +35,7 @@ pub(super) fn draw(scene: &Scene) -> String {
     let legend = legend(scene);
     let width = (across + 2.0 * MARGIN).max(360.0);
     let top = MARGIN + LINE + down;
-    let height = top + MARGIN + LINE * legend.len() as f64;
+    let height = top + MARGIN + LINE * count(legend.len());
     let mut svg = Svg {
         text: String::new(),
         center: scene.center,
@@ -62,7 +62,7 @@ pub(super) fn draw(scene: &Scene) -> String {
     svg.seams(scene);
     svg.edges(scene);
     for (line, entry) in legend.iter().enumerate() {
-        svg.legend_line(entry, top + LINE * (line as f64 + 0.5));
+        svg.legend_line(entry, top + LINE * (count(line) + 0.5));
     }
     svg.add("</svg>");
     svg.text
@@ -130,9 +130,9 @@ impl Svg {
         // A style would win over the grey of a superseded cell.
         self.hexagon((x, y), &format!("cell{is_center}"), &format!(" fill=\"{fill}\""));
         let lines = wrapped(&placed.short_text(LINE_CHARS * TEXT_LINES + 4));
-        let first = y + 3.0 - 6.5 * (lines.len() as f64 - 1.0);
+        let first = y + 3.0 - 6.5 * (count(lines.len()) - 1.0);
         for (number, line) in lines.iter().enumerate() {
-            self.label("", (x, first + 13.0 * number as f64), line);
+            self.label("", (x, first + 13.0 * count(number)), line);
         }
         self.label("place", (x, y + SIZE * 0.62), &coord.to_string());
         self.add("</g>");
@@ -147,7 +147,7 @@ impl Svg {
             let relation = text::one_line(&id.relation, 60);
             let title = format!("{} → {} {relation}, weight {}", id.from, id.to, edge.weight);
             self.add(&format!("<g><title>{}</title>", escape(&title)));
-            let away = 5.0 + 9.0 * parallel as f64;
+            let away = 5.0 + 9.0 * count(parallel);
             let at = if id.from == id.to {
                 self.circle(id.from, away)
             } else {
@@ -173,7 +173,7 @@ impl Svg {
             let is_open = status == ResolutionStatus::Unresolved;
             let class = if is_open { "seam" } else { "seam resolved" };
             let stroke = format!(" stroke=\"{}\"", seam_colour(&seam.seam_type));
-            self.line(class, &stroke, a, b, -5.0 - 9.0 * parallel as f64);
+            self.line(class, &stroke, a, b, -5.0 - 9.0 * count(parallel));
             self.add("</g>");
         }
     }
@@ -334,6 +334,12 @@ fn escape(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// A small number.
+#[expect(clippy::cast_precision_loss, reason = "lines and signs of one drawing")]
+fn count(value: usize) -> f64 {
+    value as f64
 }
 
 /// With one decimal place.

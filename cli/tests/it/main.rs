@@ -5,6 +5,7 @@
 #![cfg(unix)]
 
 mod altered;
+mod by_hand;
 mod commands;
 mod damage;
 mod demo;
@@ -13,7 +14,10 @@ mod git_history;
 mod git_scripted;
 mod help;
 mod ingest;
+mod jsonl;
+mod map;
 mod pipes;
+mod prune;
 mod resume;
 mod signals;
 
