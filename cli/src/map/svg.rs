@@ -8,17 +8,17 @@ use super::scene::{Placed, Scene, hash};
 use crate::text;
 
 /// From the middle of a hexagon to its corners.
-const SIZE: f64 = 52.0;
+const SIZE: f64 = 60.0;
 const SQRT_3: f64 = 1.732_050_807_568_877_2;
 /// Between the drawing and its border.
 const MARGIN: f64 = 24.0;
 /// Height of a line of the legend.
 const LINE: f64 = 20.0;
 /// Letters of a cell's text on a line, and lines of it.
-const LINE_CHARS: usize = 13;
+const LINE_CHARS: usize = 12;
 const TEXT_LINES: usize = 2;
 /// How far from a hexagon's middle edges and seams begin and end.
-const END: f64 = SIZE * 0.62;
+const END: f64 = SIZE * 0.66;
 
 const STYLE: &str = "\
 text{font-family:sans-serif;font-size:11px;fill:#222;text-anchor:middle}
@@ -126,7 +126,7 @@ impl Svg {
         };
         let group = if placed.superseded { "<g class=\"superseded\">" } else { "<g>" };
         self.add(&format!("{group}<title>{}</title>", escape(&tooltip(placed))));
-        let fill = placed.main_tag().map_or("#fff".to_owned(), colour);
+        let fill = placed.main_tag().map_or("#fff", colour);
         // A style would win over the grey of a superseded cell.
         self.hexagon((x, y), &format!("cell{is_center}"), &format!(" fill=\"{fill}\""));
         let lines = wrapped(&placed.short_text(LINE_CHARS * TEXT_LINES + 4));
@@ -147,7 +147,7 @@ impl Svg {
             let relation = text::one_line(&id.relation, 60);
             let title = format!("{} → {} {relation}, weight {}", id.from, id.to, edge.weight);
             self.add(&format!("<g><title>{}</title>", escape(&title)));
-            let away = 5.0 + 9.0 * count(parallel);
+            let away = 8.0 + 12.0 * count(parallel);
             let at = if id.from == id.to {
                 self.circle(id.from, away)
             } else {
@@ -173,7 +173,7 @@ impl Svg {
             let is_open = status == ResolutionStatus::Unresolved;
             let class = if is_open { "seam" } else { "seam resolved" };
             let stroke = format!(" stroke=\"{}\"", seam_colour(&seam.seam_type));
-            self.line(class, &stroke, a, b, -5.0 - 9.0 * count(parallel));
+            self.line(class, &stroke, a, b, 5.0 * count(parallel));
             self.add("</g>");
         }
     }
@@ -194,7 +194,8 @@ impl Svg {
             number(x2),
             number(y2)
         ));
-        (f64::midpoint(x1, x2) + sx, f64::midpoint(y1, y2) + sy + 3.0)
+        let beside = |d: f64| d * (8.0 / away.abs().max(1.0));
+        (f64::midpoint(x1, x2) + beside(sx), f64::midpoint(y1, y2) + beside(sy) + 3.0)
     }
 
     /// An edge that leads back to where it begins.
@@ -237,7 +238,7 @@ fn legend(scene: &Scene) -> Vec<(String, String)> {
     let mut legend: Vec<_> = scene
         .tags()
         .into_iter()
-        .map(|tag| (swatch(&colour(tag)), format!("tag {}", text::one_line(tag, 40))))
+        .map(|tag| (swatch(colour(tag)), format!("tag {}", text::one_line(tag, 40))))
         .collect();
     if scene.cells.iter().any(|placed| placed.superseded) {
         legend.push((swatch("#eee"), "superseded".to_owned()));
@@ -262,15 +263,23 @@ fn legend(scene: &Scene) -> Vec<(String, String)> {
     legend
 }
 
-fn colour(tag: &str) -> String {
-    format!("hsl({},60%,82%)", hash(tag, 360))
+/// Pale colours for tags; not every program that shows SVG can mix them itself.
+const TAG_COLOURS: [&str; 12] = [
+    "#ffd6cc", "#ffe8b8", "#f4f2b4", "#d9efb5", "#bfeecb", "#b8ece3", "#bfe3f5", "#c9d6fb",
+    "#dccff9", "#f1cdf3", "#fbcde0", "#e3dccd",
+];
+/// Strong ones for seams.
+const SEAM_COLOURS: [&str; 6] = ["#7b3fb5", "#1d7f8c", "#a8641d", "#3a7d2c", "#2d55b8", "#a02f74"];
+
+fn colour(tag: &str) -> &'static str {
+    TAG_COLOURS[hash(tag, TAG_COLOURS.len() as u64) as usize]
 }
 
-fn seam_colour(seam_type: &SeamType) -> String {
+fn seam_colour(seam_type: &SeamType) -> &'static str {
     match seam_type {
-        SeamType::Conflict => "#c22".to_owned(),
-        SeamType::Supersedes => "#888".to_owned(),
-        other => format!("hsl({},60%,45%)", hash(other.as_str(), 360)),
+        SeamType::Conflict => "#c22",
+        SeamType::Supersedes => "#888",
+        other => SEAM_COLOURS[hash(other.as_str(), SEAM_COLOURS.len() as u64) as usize],
     }
 }
 
