@@ -1,18 +1,19 @@
 //! `hexxladb demo`: the history of a git repository in a database, travelled and proved.
 //!
 //! Imports (or goes on where it was stopped), shows states by sequence and by time and the
-//! history of a file, then verifies every commit against git.
+//! history of a file, renames, types, releases and differences, then verifies every commit against git.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use hexxladb::{Coord, Db, ReadTx, Record, Timestamp};
+use hexxladb::{ChangeKind, Coord, Db, ReadTx, Record, RecordId, Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
-use crate::git::content::Kept;
+use crate::git::content::{Kept, TYPE_PREFIX};
 use crate::git::import::{self, Limits};
 use crate::git::layout::{Note, name_key};
+use crate::git::places;
 use crate::git::quote::quoted;
 use crate::git::repo::Repo;
 use crate::git::verify;
@@ -24,6 +25,9 @@ use crate::{text, time};
 const CANDIDATES: usize = 64;
 /// Versions that are counted while choosing.
 const VERSIONS_COUNTED: usize = 200;
+/// Renames and types that are shown.
+const RENAMES_SHOWN: usize = 3;
+const TYPES_SHOWN: usize = 6;
 /// Versions that are shown.
 const VERSIONS_SHOWN: usize = 6;
 
@@ -59,7 +63,8 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, stop: &Stop) -> Result<(), F
             .map_err(|failure| name_file(failure, &path))?
             .print(out, "   ")?;
         travel(&db, out)?;
-        writeln!(out, "\n5. Verify: every commit against git's trees and blobs, both ways")?;
+        relations(&db, out)?;
+        writeln!(out, "\n6. Verify: every commit against git's trees and blobs, both ways")?;
         out.flush()?;
         let verified = verify::verify(&repo, &db, stop)?;
         verified.print(out, "   ")?;
@@ -141,7 +146,7 @@ fn chosen_times(db: &Db) -> Result<Vec<Timestamp>, Failure> {
 /// The state that `tx` reads, on a line.
 fn describe(tx: &ReadTx) -> Result<String, Failure> {
     let (mut files, mut bytes) = (0_u64, 0_u64);
-    for entry in tx.cells(..) {
+    for entry in tx.cells(..places::beyond_files()?) {
         files += 1;
         bytes += Kept::of(&entry?.1).map_or(0, |kept| kept.bytes);
     }
@@ -192,10 +197,72 @@ fn show_file_history(db: &Db, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What the records beside the files say: renames, types, releases, differences.
+fn relations(db: &Db, out: &mut dyn Write) -> Result<(), Failure> {
+    writeln!(out, "\n5. Renames, types, releases, differences")?;
+    let head = db.snapshot()?;
+    let mut renames = Vec::new();
+    for edge in head.edges(..places::beyond_files()?) {
+        renames.push(edge?.0);
+    }
+    writeln!(out, "   {} in the newest state", text::counted(renames.len() as u64, "rename"))?;
+    for rename in renames.iter().take(RENAMES_SHOWN) {
+        let path = |coord| head.get(name_key(coord));
+        if let (Some(old), Some(new)) = (path(rename.from)?, path(rename.to)?) {
+            writeln!(out, "   {} went to {}", quoted(&old), quoted(&new))?;
+        }
+    }
+    let types = types(&head)?;
+    let shown = types.iter().take(TYPES_SHOWN).map(|(files, tag)| format!("{files} × {tag}"));
+    let shown: Vec<_> = shown.collect();
+    writeln!(out, "   types: {}", if shown.is_empty() { "none".into() } else { shown.join(", ") })?;
+    let tags = db.snapshot_tags()?;
+    let last = tags.iter().max_by_key(|tag| tag.seq).map(|tag| {
+        format!(", the last one {} at commit {}", text::one_line(&tag.name, 60), tag.seq)
+    });
+    let tags = text::counted(tags.len() as u64, "release");
+    writeln!(out, "   {tags}{}", last.unwrap_or_default())?;
+    let half = head.seq().div_ceil(2);
+    let (mut added, mut modified, mut removed) = (0_u64, 0_u64, 0_u64);
+    for change in db.snapshot_diff(half, head.seq())? {
+        let change = change?;
+        if !matches!(&change.id, RecordId::Cell(coord) if places::is_of_files(*coord)) {
+            continue;
+        }
+        match change.kind() {
+            ChangeKind::Added => added += 1,
+            ChangeKind::Modified => modified += 1,
+            ChangeKind::Removed => removed += 1,
+        }
+    }
+    writeln!(
+        out,
+        "   from commit {half} to {}: {} added, {modified} written again, {removed} removed",
+        head.seq(),
+        text::counted(added, "file"),
+    )?;
+    Ok(())
+}
+
+/// How many files of the newest state have a type, the most frequent first.
+fn types(head: &ReadTx) -> Result<Vec<(u64, String)>, Failure> {
+    let mut counts: Vec<(u64, String)> = Vec::new();
+    for entry in head.cells_by_tag_prefix(TYPE_PREFIX).coords() {
+        let (tag, _) = entry?;
+        let name = tag.strip_prefix(TYPE_PREFIX).unwrap_or(&tag);
+        match counts.last_mut() {
+            Some((count, last)) if last == name => *count += 1,
+            _ => counts.push((1, name.to_owned())),
+        }
+    }
+    counts.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    Ok(counts)
+}
+
 /// Of some files of the newest state the one with the most versions.
 fn busiest_file(db: &Db, head: &ReadTx) -> Result<Option<Coord>, Failure> {
     let mut busiest = None;
-    for entry in head.cells(..).take(CANDIDATES) {
+    for entry in head.cells(..places::beyond_files()?).take(CANDIDATES) {
         let coord = entry?.0;
         let versions = db.history(coord)?.take(VERSIONS_COUNTED).count();
         if busiest.is_none_or(|(most, _)| versions > most) {

@@ -15,6 +15,7 @@ use crate::git::batch::Batch;
 use crate::git::content::{Kept, Stored, digest_text, read_pieces};
 use crate::git::layout::{LONG_PREFIX, NAME_PREFIX, PATH_PREFIX, coord_text, name_key, path_key};
 use crate::git::object::{Mode, ObjectId};
+use crate::git::places;
 use crate::git::quote::quoted;
 use crate::git::repo::Repo;
 use crate::git::trees::Listing;
@@ -100,7 +101,7 @@ impl Comparer {
         self.listing += 1;
         let place = format!("commit {} ({})", tx.seq(), listing.commit.short());
         let mut missing = self.learn(listing)?;
-        for entry in tx.cells(..) {
+        for entry in tx.cells(..places::beyond_files()?) {
             let (coord, cell) = entry?;
             match self.compare_cell(tx, coord, &cell) {
                 Ok(()) => missing -= 1,

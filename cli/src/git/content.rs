@@ -26,6 +26,8 @@ pub(crate) const MAX_VALUE_BYTES: u32 = 64 << 20;
 const MAX_TEXT_BYTES: usize = MAX_VALUE_BYTES as usize - (4 << 10);
 /// Size of all pieces but the last.
 pub(crate) const PIECE_BYTES: usize = 4 << 20;
+/// What tags of types begin with.
+pub(crate) const TYPE_PREFIX: &str = "type=";
 /// Longest source; tags and sources hold at most 255 bytes.
 const MAX_SOURCE_BYTES: usize = 200;
 
@@ -67,7 +69,7 @@ pub(crate) fn plan(path: &[u8], mode: Mode, blob: Blob) -> FileCell {
     };
     let cell = Cell::new(text)
         .with_source(source(path))
-        .with_tags([format!("mode={mode}"), stored.tag().to_owned()]);
+        .with_tags([format!("mode={mode}"), stored.tag().to_owned()].into_iter().chain(kind(path)));
     FileCell { cell, stored, bytes }
 }
 
@@ -87,6 +89,19 @@ fn source(path: &[u8]) -> String {
         end -= 1;
     }
     format!("{}…", &text[..end])
+}
+
+/// The tag of a file's type: its extension in small letters, where it has a short one.
+fn kind(path: &[u8]) -> Option<String> {
+    const MAX_EXTENSION_BYTES: usize = 16;
+    let name = path.rsplit(|&byte| byte == b'/').next()?;
+    let dot = name.iter().rposition(|&byte| byte == b'.')?;
+    let (stem, extension) = (&name[..dot], &name[dot + 1..]);
+    let is_one = (1..=MAX_EXTENSION_BYTES).contains(&extension.len())
+        && extension.iter().all(u8::is_ascii_alphanumeric);
+    (is_one && !stem.is_empty()).then(|| {
+        format!("{TYPE_PREFIX}{}", String::from_utf8_lossy(extension).to_ascii_lowercase())
+    })
 }
 
 /// The text of a cell whose contents are elsewhere.
@@ -192,6 +207,16 @@ mod tests {
         assert_eq!(source(b"a\xffb"), "a\u{fffd}b");
         let long = source("ä".repeat(500).as_bytes());
         assert!(long.len() <= MAX_SOURCE_BYTES && long.ends_with('…'));
+    }
+
+    #[test]
+    fn extensions_tell_the_type() {
+        let kind = |path: &str| kind(path.as_bytes());
+        assert_eq!(kind("src/lib.rs").as_deref(), Some("type=rs"));
+        assert_eq!(kind("a.tar.GZ").as_deref(), Some("type=gz"));
+        for path in ["Makefile", ".gitignore", "a.", "v1.0/README", "x.no-one", "a.ünï"] {
+            assert_eq!(kind(path), None, "{path}");
+        }
     }
 
     #[test]

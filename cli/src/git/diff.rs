@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, ChildStdout, Stdio};
 
+use hexxladb::ChangeKind;
+
 use crate::failure::Failure;
 use crate::git::object::{Mode, ObjectId};
 use crate::git::repo::{Repo, Running};
@@ -19,7 +21,20 @@ pub(crate) struct Change {
     pub(crate) path: Vec<u8>,
     pub(crate) old_mode: Mode,
     pub(crate) new_mode: Mode,
+    pub(crate) old_id: ObjectId,
     pub(crate) new_id: ObjectId,
+}
+
+impl Change {
+    /// What it does to files; `None` where it is about submodules alone.
+    pub(crate) fn kind(&self) -> Option<ChangeKind> {
+        match (self.old_mode.is_file(), self.new_mode.is_file()) {
+            (true, true) => Some(ChangeKind::Modified),
+            (false, true) => Some(ChangeKind::Added),
+            (true, false) => Some(ChangeKind::Removed),
+            (false, false) => None,
+        }
+    }
 }
 
 /// Compares trees.
@@ -117,11 +132,12 @@ impl Process {
 /// `:OLDMODE NEWMODE OLDID NEWID STATUS`
 fn parse_change(fields: &[u8], path: Vec<u8>) -> Option<Change> {
     let words: Vec<_> = fields.strip_prefix(b":")?.split(|&byte| byte == b' ').collect();
-    let [old_mode, new_mode, _, new_id, _] = words[..] else { return None };
+    let [old_mode, new_mode, old_id, new_id, _] = words[..] else { return None };
     Some(Change {
         path,
         old_mode: Mode::from_octal(old_mode)?,
         new_mode: Mode::from_octal(new_mode)?,
+        old_id: ObjectId::from_hex(old_id)?,
         new_id: ObjectId::from_hex(new_id)?,
     })
 }

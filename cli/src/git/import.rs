@@ -18,6 +18,7 @@ use crate::git::diff::TreeDiff;
 use crate::git::import_commit::{Counts, ImportCommit};
 use crate::git::layout::{Format, Note, Resume};
 use crate::git::object::ObjectId;
+use crate::git::releases;
 use crate::git::repo::{ListedCommit, Repo};
 use crate::progress::Progress;
 use crate::stop::Stop;
@@ -67,6 +68,8 @@ pub(crate) struct Imported {
     /// Commits in all.
     pub(crate) commits: u64,
     pub(crate) counts: Counts,
+    /// Git tags that are new or moved.
+    pub(crate) tags: u64,
     pub(crate) elapsed: Duration,
 }
 
@@ -143,6 +146,7 @@ pub(crate) fn import(
     let waited = import.wait_for(0);
     import.imported.elapsed = started.elapsed();
     waited.and(result)?;
+    import.imported.tags = releases::tag(repo, db)?;
     Ok(import.imported)
 }
 
@@ -289,6 +293,12 @@ impl Imported {
             text::counted(counts.files, "file version"),
             text::size(counts.bytes),
             text::counted(counts.deletions, "deletion"),
+        )?;
+        writeln!(
+            out,
+            "{indent}{} linked, {}",
+            text::counted(counts.renames, "rename"),
+            text::counted(self.tags, "new tag"),
         )?;
         writeln!(
             out,

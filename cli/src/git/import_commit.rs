@@ -2,18 +2,19 @@
 //!
 //! What to do with each change is decided first, from git's answer alone; then it is done.
 
-use hexxladb::{Db, PendingCommit, WriteTx};
+use hexxladb::{ChangeKind, Coord, Db, Edge, PendingCommit, WriteTx};
 
 use crate::failure::Failure;
 use crate::git::batch::Batch;
 use crate::git::content::{self, FileCell, Kept, PIECE_BYTES, Stored};
 use crate::git::diff::Change;
 use crate::git::layout::{
-    FORMAT_KEY, Format, Note, RESUME_KEY, Resume, altered, commit_key, coord_text, name_key,
-    parse_coord, path_key, piece_key,
+    FORMAT_KEY, Format, Note, PARENT, RENAMED_TO, RESUME_KEY, Resume, altered, commit_cell,
+    commit_key, coord_text, name_key, parse_coord, path_key, piece_key,
 };
 use crate::git::object::{Mode, ObjectId};
-use crate::git::spiral::coord_at;
+use crate::git::places;
+use crate::git::renames::renames;
 use crate::stop::Stop;
 
 /// What was done, counted.
@@ -30,6 +31,8 @@ pub(crate) struct Counts {
     pub(crate) symlinks: u64,
     /// Of the files: too large, only the hash was kept.
     pub(crate) hash_only: u64,
+    /// Files that went to another path as they were.
+    pub(crate) renames: u64,
     /// Submodules added, moved or removed, which are left out.
     pub(crate) submodules: u64,
 }
@@ -42,6 +45,7 @@ impl Counts {
         self.not_text += more.not_text;
         self.symlinks += more.symlinks;
         self.hash_only += more.hash_only;
+        self.renames += more.renames;
         self.submodules += more.submodules;
     }
 }
@@ -55,10 +59,10 @@ enum Step {
 }
 
 fn decide(change: &Change) -> Step {
-    match (change.old_mode.is_file(), change.new_mode.is_file()) {
-        (_, true) => Step::Write(change.new_mode, change.new_id),
-        (true, false) => Step::Delete,
-        (false, false) => Step::Nothing,
+    match change.kind() {
+        Some(ChangeKind::Removed) => Step::Delete,
+        Some(_) => Step::Write(change.new_mode, change.new_id),
+        None => Step::Nothing,
     }
 }
 
@@ -104,6 +108,7 @@ impl<'a> ImportCommit<'a> {
                 self.write(path, mode, content::plan(path, mode, blob))
             })?;
         }
+        self.link_renames(changes)?;
         Ok(true)
     }
 
@@ -117,11 +122,41 @@ impl<'a> ImportCommit<'a> {
             self.put_json(FORMAT_KEY, format)?;
         }
         self.put_json(RESUME_KEY, &Resume::new(self.note.commit, commits, self.paths))?;
+        self.put_commit(commits)?;
         let seq = self.tx.commit_seq().to_string();
         self.tx.put(commit_key(self.note.commit), seq)?;
         self.tx.set_commit_time(self.note.committer_time())?;
         self.tx.set_note(self.note.to_text())?;
         Ok((self.tx.commit_pipelined()?, self.paths, self.counts))
+    }
+
+    /// The commit's own cell, linked with that of the one before.
+    fn put_commit(&mut self, commits: u64) -> Result<(), Failure> {
+        let place = places::of_commit(commits - 1)?;
+        let mut cell = commit_cell(self.note);
+        content::stamp(&mut cell, None, self.note.committer_time());
+        self.tx.put_cell(place, &cell)?;
+        if commits > 1 {
+            let before = places::of_commit(commits - 2)?;
+            self.tx.put_edge(place, before, PARENT, &Edge::default())?;
+        }
+        Ok(())
+    }
+
+    /// Links the old names of files with the new ones, after what deleting the old ones took.
+    fn link_renames(&mut self, changes: &[Change]) -> Result<(), Failure> {
+        for (old, new) in renames(changes) {
+            let (old, new) = (self.place(old)?, self.place(new)?);
+            self.tx.put_edge(old, new, RENAMED_TO, &Edge::default())?;
+            self.counts.renames += 1;
+        }
+        Ok(())
+    }
+
+    /// Where a path is that has a coordinate.
+    fn place(&self, path: &[u8]) -> Result<Coord, Failure> {
+        let text = self.tx.get(path_key(path))?.ok_or_else(|| unreadable(path))?;
+        parse_coord(&text).ok_or_else(|| unreadable(path))
     }
 
     fn put_json(&mut self, key: &str, value: &impl serde::Serialize) -> Result<(), Failure> {
@@ -164,8 +199,8 @@ impl<'a> ImportCommit<'a> {
     }
 
     /// Gives a path that appears for the first time the next coordinate of the spiral.
-    fn name(&mut self, path: &[u8]) -> Result<hexxladb::Coord, Failure> {
-        let coord = coord_at(self.paths)?;
+    fn name(&mut self, path: &[u8]) -> Result<Coord, Failure> {
+        let coord = places::of_file(self.paths)?;
         self.paths += 1;
         self.tx.put(path_key(path), coord_text(coord))?;
         self.tx.put(name_key(coord), path)?;
@@ -173,8 +208,7 @@ impl<'a> ImportCommit<'a> {
     }
 
     fn delete(&mut self, path: &[u8]) -> Result<(), Failure> {
-        let text = self.tx.get(path_key(path))?.ok_or_else(|| unreadable(path))?;
-        let coord = parse_coord(&text).ok_or_else(|| unreadable(path))?;
+        let coord = self.place(path)?;
         let before = self.tx.get_cell(coord)?;
         for number in 0..before.as_ref().and_then(Kept::of).map_or(0, |kept| kept.pieces()) {
             self.tx.delete(piece_key(coord, number))?;
@@ -202,7 +236,7 @@ mod tests {
         let step = |old: &str, new: &str| {
             let mode = |text: &str| Mode::from_octal(text.as_bytes()).unwrap();
             let (old_mode, new_mode) = (mode(old), mode(new));
-            decide(&Change { path: b"a".to_vec(), old_mode, new_mode, new_id: id })
+            decide(&Change { path: b"a".to_vec(), old_mode, new_mode, old_id: id, new_id: id })
         };
         assert_eq!(step("000000", "160000"), Step::Nothing);
         assert_eq!(step("160000", "000000"), Step::Nothing);

@@ -1,7 +1,10 @@
 //! How a git history lies in a database.
 //!
-//! A file is a cell (see [`content`](crate::git::content)); everything else is in the raw
-//! keyspace, under `git/`, written in the transaction of the commit it belongs to:
+//! A file is a cell (see [`content`](crate::git::content)), and so is a commit, at a place of its
+//! own (see [`places`](crate::git::places)). An edge `parent` leads from a commit to the one before
+//! it, an edge `renamed-to` from a file's old place to its new one. A git tag is a snapshot tag.
+//! Everything else is in the raw keyspace, under `git/`, written in the transaction of the commit
+//! it belongs to:
 //!
 //! | key | value |
 //! | --- | --- |
@@ -16,7 +19,7 @@
 //! Path and coordinate stay together for ever: a path that is deleted and comes back finds its
 //! coordinate again. These keys are a format: databases outlive the program.
 
-use hexxladb::{Coord, ReadTx, Timestamp};
+use hexxladb::{Cell, Coord, ReadTx, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -31,8 +34,15 @@ pub(crate) const NAME_PREFIX: &str = "git/name/";
 pub(crate) const PATH_PREFIX: &str = "git/path/";
 pub(crate) const LONG_PREFIX: &str = "git/long/";
 
+/// The relation of a commit's cell with that of the commit before it.
+pub(crate) const PARENT: &str = "parent";
+/// The relation of a file's old path with its new one.
+pub(crate) const RENAMED_TO: &str = "renamed-to";
+/// The tag of commits' cells.
+const COMMIT_TAG: &str = "commit";
+
 /// The layout that this program writes and reads.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 /// Longest path that is its own key; raw keys hold at least 900 bytes.
 const MAX_KEY_PATH_BYTES: usize = 512;
 /// Most of a subject that a note keeps; a note holds 4096 bytes.
@@ -59,9 +69,14 @@ impl Format {
         let Some(bytes) = tx.get(FORMAT_KEY)? else { return Ok(None) };
         let format: Self = from_json(FORMAT_KEY, &bytes)?;
         if format.format != FORMAT_VERSION {
+            let todo = if format.format < FORMAT_VERSION {
+                "import into a new file"
+            } else {
+                "use a newer release"
+            };
             return Err(Failure::Usage(format!(
                 "the git history is laid out in version {}, this program knows {FORMAT_VERSION}; \
-                 use a newer release",
+                 {todo}",
                 format.format
             )));
         }
@@ -109,6 +124,11 @@ impl Resume {
         ObjectId::from_hex(self.commit.as_bytes())
             .ok_or_else(|| altered(RESUME_KEY, "it names no commit"))
     }
+}
+
+/// The cell of a commit: its subject, its id as the source.
+pub(crate) fn commit_cell(note: &Note) -> Cell {
+    Cell::new(note.kept_subject()).with_source(note.commit.to_string()).with_tags([COMMIT_TAG])
 }
 
 /// The key of a commit's sequence.
@@ -166,12 +186,16 @@ pub(crate) struct Note {
 
 impl Note {
     pub(crate) fn to_text(&self) -> String {
+        format!("git {} @{} {}", self.commit, self.committer_secs, self.kept_subject())
+    }
+
+    /// As much of the subject as fits a note.
+    fn kept_subject(&self) -> &str {
         let mut end = self.subject.len().min(MAX_SUBJECT_BYTES);
         while !self.subject.is_char_boundary(end) {
             end -= 1;
         }
-        let subject = &self.subject[..end];
-        format!("git {} @{} {subject}", self.commit, self.committer_secs)
+        &self.subject[..end]
     }
 
     /// Reads a note; `None` for one that the import did not write.

@@ -8,6 +8,7 @@ use hexxladb::ReadTx;
 use crate::failure::Failure;
 use crate::git::content::Kept;
 use crate::git::layout::{Format, name_key};
+use crate::git::places;
 use crate::git::quote::quoted;
 use crate::git::select::At;
 use crate::open_to_read;
@@ -48,7 +49,7 @@ pub(crate) fn paths(tx: &ReadTx) -> Result<Vec<Vec<u8>>, Failure> {
     if Format::read(tx)?.is_none() {
         return Ok(paths);
     }
-    for entry in tx.cells(..) {
+    for entry in tx.cells(..places::beyond_files()?) {
         let (coord, cell) = entry?;
         // Other cells in the file are not of the history; `git verify` reports them.
         if Kept::of(&cell).is_none() {

@@ -1,8 +1,8 @@
 //! `hexxladb git`: the history of a git repository in a database, and the way back.
 //!
 //! Who does what: [`repo`] runs the git program, [`batch`] reads objects through it, [`diff`]
-//! compares trees through it; [`spiral`], [`object`] and [`quote`] only compute; [`layout`] is
-//! how a history lies in a database; the other modules are a command each.
+//! compares trees through it; [`spiral`], [`places`], [`renames`], [`object`] and [`quote`] only
+//! compute; [`layout`] is how a history lies in a database; the other modules are a command each.
 
 pub(crate) mod batch;
 pub(crate) mod cat;
@@ -15,7 +15,11 @@ pub(crate) mod layout;
 pub(crate) mod log;
 pub(crate) mod ls;
 pub(crate) mod object;
+pub(crate) mod pairs;
+pub(crate) mod places;
 pub(crate) mod quote;
+pub(crate) mod releases;
+pub(crate) mod renames;
 pub(crate) mod repo;
 pub(crate) mod select;
 pub(crate) mod spiral;

@@ -128,6 +128,18 @@ impl Repo {
         lines.map(listed_commit).collect()
     }
 
+    /// The tags that name commits, by name: the names and the commits.
+    pub(crate) fn tags(&self) -> Result<Vec<(Vec<u8>, ObjectId)>, Failure> {
+        let format = "--format=%(objecttype) %(objectname) %(*objecttype) %(*objectname) \
+                      %(refname:strip=2)";
+        let answer = output(self.command(&["for-each-ref", format, "refs/tags"]))?;
+        if !answer.status.success() {
+            return Err(failed("for-each-ref", &answer.stderr));
+        }
+        let lines = answer.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        Ok(lines.filter_map(listed_tag).collect())
+    }
+
     /// Starts git with pipes to talk to it.
     pub(crate) fn start(
         &self,
@@ -245,6 +257,20 @@ fn listed_commit(line: &[u8]) -> Result<ListedCommit, Failure> {
     }
     let line = String::from_utf8_lossy(line);
     Err(Failure::Input(format!("git rev-list printed a line that is no commit: {line:?}")))
+}
+
+/// `TYPE ID TYPE ID NAME`, the second pair of what an annotated tag names; `None` for a tag that
+/// names no commit.
+fn listed_tag(line: &[u8]) -> Option<(Vec<u8>, ObjectId)> {
+    let mut words = line.splitn(5, |&byte| byte == b' ');
+    let mut next = || words.next();
+    let (own, own_id, named, named_id) = (next()?, next()?, next()?, next()?);
+    let id = match (own, named) {
+        (b"commit", _) => own_id,
+        (b"tag", b"commit") => named_id,
+        _ => return None,
+    };
+    Some((next()?.to_vec(), ObjectId::from_hex(id)?))
 }
 
 #[cfg(unix)]

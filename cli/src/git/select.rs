@@ -1,4 +1,4 @@
-//! `--at SEQ|COMMIT|TIME` of the git commands: which state to read.
+//! `--at SEQ|COMMIT|TAG|TIME` of the git commands: which state to read.
 
 use hexxladb::{Db, Snapshot};
 
@@ -13,8 +13,8 @@ const MIN_ID_DIGITS: usize = 4;
 #[derive(Debug, clap::Args)]
 pub(crate) struct At {
     /// Read the state as of a commit sequence, a git commit id (or its start, from 4 digits on),
-    /// or a time (RFC 3339, a date, or @SECONDS)
-    #[arg(long, value_name = "SEQ|COMMIT|TIME", allow_hyphen_values = true)]
+    /// a tag, or a time (RFC 3339, a date, or @SECONDS)
+    #[arg(long, value_name = "SEQ|COMMIT|TAG|TIME", allow_hyphen_values = true)]
     at: Option<String>,
 }
 
@@ -56,6 +56,9 @@ impl At {
         {
             return Ok(db.snapshot_at(seq)?);
         }
+        if let Some(tag) = db.snapshot_tags()?.iter().find(|tag| tag.name == *text) {
+            return Ok(db.snapshot_at(tag.seq)?);
+        }
         if reading.seq.is_some() {
             return Err(Failure::No(format!(
                 "{text} is neither a sequence (the newest is {}) nor the start of an imported \
@@ -69,7 +72,7 @@ impl At {
                 Err(Failure::No(format!("no imported commit's id begins with {text}")))
             }
             _ => Err(Failure::Usage(format!(
-                "--at {text:?} is no sequence, commit id or time (2024-05-17T08:30:00Z, \
+                "--at {text:?} is no sequence, commit id, tag or time (2024-05-17T08:30:00Z, \
                  2024-05-17, @1715934600)"
             ))),
         }

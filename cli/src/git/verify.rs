@@ -10,13 +10,15 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use hexxladb::{Commit, Db, Timestamp};
+use hexxladb::{Commit, Db, ReadTx, Timestamp};
 use serde::Serialize;
 
 use crate::cell_json::print_line;
 use crate::failure::Failure;
 use crate::git::compare::{Comparer, Differences};
 use crate::git::layout::{Format, Note, Resume};
+use crate::git::pairs::Pairs;
+use crate::git::releases;
 use crate::git::repo::{ListedCommit, Repo};
 use crate::git::trees::Trees;
 use crate::progress::Progress;
@@ -48,6 +50,11 @@ pub(crate) struct Verified {
     blobs: u64,
     /// Of the files: only a hash is kept and was compared.
     hash_only: u64,
+    /// Pairs of commits whose differences were compared.
+    neighbours: u64,
+    distant: u64,
+    /// Git tags compared.
+    tags: u64,
     differences: Differences,
     elapsed: Duration,
 }
@@ -60,6 +67,9 @@ struct Report<'a> {
     bytes: u64,
     blobs: u64,
     hash_only: u64,
+    neighbour_diffs: u64,
+    distant_diffs: u64,
+    tags: u64,
     differences: u64,
     first_differences: &'a [String],
     seconds: f64,
@@ -74,9 +84,11 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, stop: &Stop) -> Result<(), F
 }
 
 /// A state to compare: a commit of the database and the git commit it should show.
-struct State {
-    seq: u64,
-    expected: ListedCommit,
+pub(crate) struct State {
+    pub(crate) seq: u64,
+    pub(crate) expected: ListedCommit,
+    /// The git commit's number on its line, from 0.
+    pub(crate) number: u64,
 }
 
 /// Compares everything; differences are in the result, not an error.
@@ -100,8 +112,9 @@ pub(crate) fn verify(repo: &Repo, db: &Db, stop: &Stop) -> Result<Verified, Fail
     let states = match_commits(db, &listed, &mut verified.differences)?;
     let mut comparer = Comparer::start(repo, format.max_file_bytes)?;
     let mut trees = Trees::new(repo, states.iter().map(|state| state.expected.id).collect());
+    let mut pairs = Pairs::new(repo, db, &states)?;
     let mut progress = Progress::new("verify", 0, states.len() as u64);
-    for state in &states {
+    for (at, state) in states.iter().enumerate() {
         stop.check(|| {
             let done = text::counted(verified.commits, "commit");
             let found = text::counted(verified.differences.count(), "difference");
@@ -109,6 +122,7 @@ pub(crate) fn verify(repo: &Repo, db: &Db, stop: &Stop) -> Result<Verified, Fail
         })?;
         let listing = trees.next_listing()?;
         db.view_at(state.seq, |tx| comparer.compare(tx, &listing, &mut verified.differences))?;
+        pairs.neighbour(at, &mut verified.differences)?;
         verified.take_counts(&comparer);
         let (files, elapsed) = (verified.files, started.elapsed());
         progress.set(verified.commits, || {
@@ -116,6 +130,11 @@ pub(crate) fn verify(repo: &Repo, db: &Db, stop: &Stop) -> Result<Verified, Fail
         });
     }
     drop(progress);
+    let commits = verified.commits;
+    let check = || stop.check(|| format!("{} verified", text::counted(commits, "commit")));
+    pairs.distant(check, &mut verified.differences)?;
+    (verified.neighbours, verified.distant) = (pairs.neighbours, pairs.distant);
+    verified.tags = compare_tags(repo, db, &head, &mut verified.differences)?;
     comparer.compare_names(&head, resume.paths, &mut verified.differences)?;
     verified.elapsed = started.elapsed();
     Ok(verified)
@@ -129,14 +148,17 @@ fn match_commits(
 ) -> Result<Vec<State>, Failure> {
     let mut states = Vec::new();
     let mut expected = listed.iter();
-    let mut current: Option<ListedCommit> = None;
+    let mut current: Option<(u64, ListedCommit)> = None;
+    let mut number = 0;
     let mut last_time = Timestamp::MIN;
     for commit in db.commits(..)? {
         let commit = commit?;
         match commit.note.as_deref().and_then(Note::parse) {
             Some(note) => {
-                current = expected.next().copied();
-                match_one(&commit, &note, current, last_time, differences);
+                current = expected.next().map(|listed| (number, *listed));
+                number += 1;
+                let listed = current.map(|(_, listed)| listed);
+                match_one(&commit, &note, listed, last_time, differences);
             }
             None => differences.add(format!(
                 "commit {}: not made by the import (note {:?})",
@@ -145,14 +167,33 @@ fn match_commits(
             )),
         }
         last_time = commit.time;
-        if let Some(expected) = current {
-            states.push(State { seq: commit.seq, expected });
+        if let Some((number, expected)) = current {
+            states.push(State { seq: commit.seq, expected, number });
         }
     }
     for missing in expected {
         differences.add(format!("git commit {}: not in the database", missing.id));
     }
     Ok(states)
+}
+
+/// Compares the tags on imported commits; returns how many there are.
+fn compare_tags(
+    repo: &Repo,
+    db: &Db,
+    head: &ReadTx,
+    differences: &mut Differences,
+) -> Result<u64, Failure> {
+    let there = db.snapshot_tags()?;
+    let releases = releases::releases(repo, head)?;
+    for release in &releases {
+        let tag = there.iter().find(|tag| tag.name == release.name);
+        if tag.is_none_or(|tag| tag.seq != release.seq) {
+            let (name, seq) = (text::one_line(&release.name, usize::MAX), release.seq);
+            differences.add(format!("tag {name}: git has it at commit {seq}, import again"));
+        }
+    }
+    Ok(releases.len() as u64)
 }
 
 fn match_one(
@@ -220,6 +261,13 @@ impl Verified {
             per_second(self.commits),
             per_second(self.files),
         )?;
+        writeln!(
+            out,
+            "{indent}snapshot_diff against git diff: {} of neighbours, {} of distant commits; {}",
+            text::counted(self.neighbours, "pair"),
+            text::count(self.distant),
+            text::counted(self.tags, "tag"),
+        )?;
         if self.hash_only > 0 {
             let files = text::counted(self.hash_only, "file");
             writeln!(out, "{indent}of {files} too large to keep, the hash was compared")?;
@@ -241,6 +289,9 @@ impl Verified {
                 bytes: self.bytes,
                 blobs: self.blobs,
                 hash_only: self.hash_only,
+                neighbour_diffs: self.neighbours,
+                distant_diffs: self.distant,
+                tags: self.tags,
                 differences: self.differences.count(),
                 first_differences: self.differences.first(),
                 seconds: self.elapsed.as_secs_f64(),

@@ -11,6 +11,7 @@ mod damage;
 mod demo;
 mod errors;
 mod git_history;
+mod git_records;
 mod git_scripted;
 mod help;
 mod ingest;
