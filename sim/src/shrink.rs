@@ -252,6 +252,19 @@ fn smaller_edits(edit: &Edit) -> Vec<Edit> {
     let (value, with): (Value, Box<dyn Fn(Value) -> Edit>) = match edit.clone() {
         Edit::Put(key, value) => (value, Box::new(move |value| Edit::Put(key.clone(), value))),
         Edit::PutCell(pos, value) => (value, Box::new(move |value| Edit::PutCell(pos, value))),
+        Edit::PutFacet(pos, id, value) => {
+            (value, Box::new(move |value| Edit::PutFacet(pos, id, value)))
+        }
+        Edit::UpdateFacet(pos, id, value) => {
+            (value, Box::new(move |value| Edit::UpdateFacet(pos, id, value)))
+        }
+        Edit::PutSeam(number, a, b, value) => {
+            (value, Box::new(move |value| Edit::PutSeam(number, a, b, value)))
+        }
+        Edit::Conflict(a, b, value) => (value, Box::new(move |value| Edit::Conflict(a, b, value))),
+        Edit::Supersede(a, b, value) => {
+            (value, Box::new(move |value| Edit::Supersede(a, b, value)))
+        }
         Edit::Fill { stem, from, count, value } => {
             let fill = move |value| Edit::Fill { stem: stem.clone(), from, count, value };
             (value, Box::new(fill))

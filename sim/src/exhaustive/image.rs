@@ -225,7 +225,7 @@ impl Trier<'_> {
         model.truncate(found.head);
         let mut found = found.clone();
         if model.mvcc() && hash.is_multiple_of(8) {
-            self.prune_on(&db, &model, &mut found)?;
+            Self::prune_on(&db, &model, &mut found)?;
         }
         let mut draft = Draft::default();
         let value = Value { seed: 77, len: 33 };
@@ -253,7 +253,7 @@ impl Trier<'_> {
     }
 
     /// Prunes as far as tags allow, a row at a time first.
-    fn prune_on(&self, db: &Db, model: &Model, found: &mut Shown) -> Check {
+    fn prune_on(db: &Db, model: &Model, found: &mut Shown) -> Check {
         let none = Excuses::default();
         let holds = found.upkeep.tags.values().copied().filter(|seq| *seq > 0);
         let floor = holds.chain([found.head]).min().unwrap_or(0).max(found.upkeep.floor);

@@ -68,7 +68,7 @@ fn put_seam(out: &mut Vec<u8>, seam: &Seam) {
         ResolutionStatus::Archived => 3,
     };
     if status > 0 {
-        out.extend([3 << 5 | 12, status]);
+        out.extend([0x6c, status]);
     }
     if let Some(note) = &seam.resolution_note {
         long(out, 13, note);

@@ -194,7 +194,7 @@ impl Value {
     #[must_use]
     pub fn resolution(self) -> (ResolutionStatus, Option<String>) {
         let status = ResolutionStatus::ALL[self.seed as usize / 2 % 4];
-        (status, (self.seed % 3 == 0).then(|| format!("by {}", self.seed % 10)))
+        (status, self.seed.is_multiple_of(3).then(|| format!("by {}", self.seed % 10)))
     }
 }
 

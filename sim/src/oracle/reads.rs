@@ -125,7 +125,7 @@ fn week(number: i64) -> Week {
     Week::of(Timestamp::from_nanos(number.clamp(-10_000, 10_000) * WEEK_NANOS))
 }
 
-fn texts<'a>(cells: CellsBy<'a, String>) -> Items<'a, Entry> {
+fn texts(cells: CellsBy<'_, String>) -> Items<'_, Entry> {
     Box::new(cells.map(|item| {
         item.map(|(text, coord, found)| entry(IndexKey::Text(text), cell((coord, found))))
     }))
@@ -139,7 +139,7 @@ fn week_key(week: Week) -> IndexKey {
     IndexKey::Week(week_of(week.start()))
 }
 
-fn seam_texts<'a>(seams: SeamsBy<'a, String>) -> Items<'a, Entry> {
+fn seam_texts(seams: SeamsBy<'_, String>) -> Items<'_, Entry> {
     Box::new(
         seams.map(|item| {
             item.map(|(text, id, found)| entry(IndexKey::Text(text), seam((id, found))))

@@ -319,7 +319,7 @@ pub fn seams_around(
     for (id, content) in state {
         let Content::Seam(seam) = content else { continue };
         let ends = [pos(seam.cell_a), pos(seam.cell_b)];
-        let nearer = if distance(center, ends[1]) < distance(center, ends[0]) { 1 } else { 0 };
+        let nearer = usize::from(distance(center, ends[1]) < distance(center, ends[0]));
         let valid = |time: Timestamp| {
             seam.validity.valid_from.is_none_or(|from| from <= time)
                 && seam.validity.valid_to.is_none_or(|to| time < to)

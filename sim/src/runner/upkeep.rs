@@ -176,7 +176,7 @@ impl World {
         let raised = forecast.becomes > session.upkeep.floor;
         let change = raised.then_some(Change::Floor(forecast.becomes));
         let rows = forecast.left.min(max_rows);
-        if let Err(stop) = self.may_write(session, call, &result, raised || rows > 0) {
+        if let Err(stop) = may_write(session, call, &result, raised || rows > 0) {
             return stop;
         }
         let removed = session.upkeep.removed + rows;
@@ -194,27 +194,6 @@ impl World {
             }
             Err(error) => self.not_changed(call, &error, change, removed),
         }
-    }
-
-    /// Refusals that have nothing to do with what was asked. `Err` with the judgement of one.
-    fn may_write<T: std::fmt::Debug>(
-        &self,
-        session: &Session,
-        call: &'static str,
-        result: &Result<T, Error>,
-        writes: bool,
-    ) -> Result<(), Check> {
-        let refused = match result {
-            Err(Error::ReadOnly) => session.read_only,
-            Err(Error::NestedWrite) => session.tx.is_some(),
-            // Within a transaction there may be nothing to do, and then nothing is refused.
-            Ok(_) if session.tx.is_some() && !writes => return Err(Ok(())),
-            Ok(_) if session.read_only || session.tx.is_some() => {
-                return Err(fail(Kind::Accepted, call, brief(result)));
-            }
-            _ => return Ok(()),
-        };
-        if refused { Err(Ok(())) } else { Ok(()) }
     }
 
     /// The process stopped within a change: it may be there or not.
@@ -300,7 +279,7 @@ impl World {
                 other => fail(Kind::Accepted, "tag without a name", brief(&other)),
             };
         }
-        if let Err(verdict) = self.may_write(session, "tag_snapshot", &result, true) {
+        if let Err(verdict) = may_write(session, "tag_snapshot", &result, true) {
             return verdict;
         }
         let seq = seq.unwrap_or(base);
@@ -334,7 +313,7 @@ impl World {
             return Ok(());
         }
         let result = db.delete_snapshot_tag(&name);
-        if let Err(verdict) = self.may_write(session, "delete_snapshot_tag", &result, true) {
+        if let Err(verdict) = may_write(session, "delete_snapshot_tag", &result, true) {
             return verdict;
         }
         let Upkeep { tags, removed, .. } = session.upkeep.clone();
@@ -363,12 +342,36 @@ impl World {
         is_wanted("suggested sequence", stats.suggested_prune_before_seq, suggested)?;
         let first = floor.max(1);
         let nanos = self.model.time_at(head).saturating_sub(self.model.time_at(first));
-        let rate = (head > 0 && nanos > 0)
-            .then(|| (head - first) as f64 * 3_600_000_000_000.0 / nanos as f64);
+        let rate = (head > 0 && nanos > 0).then(|| per_hour(head - first, nanos));
         same("commits per hour", &stats.commits_per_hour, &rate)?;
         let pages = stats.free_pages + stats.freed_pages;
         same("reclaimable pages", &stats.reclaimable_pages, &pages)
     }
+}
+
+/// Refusals that have nothing to do with what was asked. `Err` with the judgement of one.
+fn may_write<T: std::fmt::Debug>(
+    session: &Session,
+    call: &'static str,
+    result: &Result<T, Error>,
+    writes: bool,
+) -> Result<(), Check> {
+    let refused = match result {
+        Err(Error::ReadOnly) => session.read_only,
+        Err(Error::NestedWrite) => session.tx.is_some(),
+        // Within a transaction there may be nothing to do, and then nothing is refused.
+        Ok(_) if session.tx.is_some() && !writes => return Err(Ok(())),
+        Ok(_) if session.read_only || session.tx.is_some() => {
+            return Err(fail(Kind::Accepted, call, brief(result)));
+        }
+        _ => return Ok(()),
+    };
+    if refused { Err(Ok(())) } else { Ok(()) }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate")]
+fn per_hour(commits: u64, nanos: i64) -> f64 {
+    commits as f64 * 3_600_000_000_000.0 / nanos as f64
 }
 
 /// As the engine takes a policy.
