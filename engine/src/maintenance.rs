@@ -119,6 +119,7 @@ impl Maintenance {
     /// Writes the frame out where one more change of this size does not fit.
     fn make_room(&mut self, bytes: usize) -> Result<()> {
         if self.redo.len() + bytes + CHANGE_BYTES > self.frame_bytes {
+            probe::hit(Probe::MaintenanceFrames);
             self.append()?;
         }
         self.dirty = true;

@@ -57,6 +57,11 @@ probes! {
     PruneSlice = "slice of rows pruned",
     PrunePassDone = "pass of pruning through",
     LastVersionPruned = "last version of a record pruned",
+    PruneLimit = "prune stopped by its row limit",
+    MaintenanceFrames = "maintenance in several frames",
+    MaintenanceReplayed = "maintenance replayed",
+    OwnIndexRowUndone = "own index row taken back",
+    CircleRefused = "circle of supersessions refused",
     UnfinishedCreate = "unfinished creation begun anew",
 }
 

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::index;
 use crate::keys::{self, KeyBuf};
 use crate::pager::Node;
+use crate::probe::{self, Probe};
 use crate::timeline::{Source, is_tombstone, newest_at, read_value};
 use crate::tx::{damaged, decoded};
 
@@ -60,6 +61,7 @@ impl Walk<'_> {
             };
             for index in (0..span.index).rev() {
                 if batch.rows >= max_rows || batch.keys.len() >= SLICE_KEYS {
+                    probe::hit(Probe::PruneLimit);
                     return Ok(false);
                 }
                 self.look(&span.leaf, index, batch)?;

@@ -144,6 +144,7 @@ impl<'a> Replayer<'a> {
             let what = format!("a prune floor of {} after {}", prefix.floor, root.floor);
             return Err(ReplayError::Format(what));
         }
+        probe::hit(Probe::MaintenanceReplayed);
         let mut changes = Changes::maintenance(root, number, mvcc);
         (changes.root.floor, changes.root.pruned) = (prefix.floor, prefix.pruned);
         while let Some((change, len)) = first_change(stream, bounds(self.limits))? {

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::format::redo;
 use crate::index::IndexKeys;
 use crate::keys::{KeyBuf, KeyRange};
+use crate::probe::{self, Probe};
 use crate::timeline::{PLAIN, Rows, newest_at};
 
 /// The newest version of a record as the transaction sees it.
@@ -153,6 +154,7 @@ impl WriteTx {
             let source = self.changes.source(&self.core.pager);
             let before = newest_at(&source, logical, self.commit_seq() - 1)?;
             if before.is_some_and(|row| !row.tombstone) == visible {
+                probe::hit(Probe::OwnIndexRowUndone);
                 return self.apply(&key, None);
             }
         }

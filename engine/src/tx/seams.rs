@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::index::{self, IndexKeys};
 use crate::keys;
 use crate::lattice::{Coord, PackedCoord};
+use crate::probe::{self, Probe};
 use crate::record::{ResolutionStatus, Seam, SeamType, decode_seam, encode_seam};
 use crate::time::Timestamp;
 
@@ -114,6 +115,7 @@ impl WriteTx {
         let mut ahead = vec![older];
         while let Some(coord) = ahead.pop() {
             if coord == newer {
+                probe::hit(Probe::CircleRefused);
                 return Err(Error::SupersessionCycle { newer, older });
             }
             for item in self.seams_of(coord) {
