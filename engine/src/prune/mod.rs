@@ -261,9 +261,10 @@ mod tests {
 
     use super::*;
     use crate::options::Options;
+    use crate::timeline::newest_at;
     use crate::tx::WriteTx;
 
-    // spec: PRUNE-09
+    // spec: PRUNE-09, PRUNE-11
     #[test]
     fn what_a_passing_reader_spared_goes_with_the_next_pass() {
         let options = Options::in_memory().page_size(4096);
@@ -279,6 +280,11 @@ mod tests {
         // It registers, finds that the floor has risen, and goes; meanwhile a slice is chosen.
         let passing = core.registry.begin(2);
         assert_eq!(prune(512), 512);
+        for key in 0..1200u32 {
+            let logical = keys::raw_key(&key.to_be_bytes(), 8).unwrap();
+            let seen = newest_at(&core.source(&core.group.load()), &logical, 2).unwrap();
+            assert_eq!(seen.map(|row| row.seq), Some(2), "while it is there, it reads right");
+        }
         core.registry.end(&passing);
         let rest: u64 = std::iter::repeat_with(|| prune(10_000)).take_while(|rows| *rows > 0).sum();
         assert_eq!(1 + 512 + rest, 3 * 1200);

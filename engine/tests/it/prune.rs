@@ -310,3 +310,32 @@ fn lists_that_are_under_way_while_history_goes_end_or_say_so() {
     })
     .unwrap();
 }
+
+// spec: PRUNE-04, PRUNE-09
+#[test]
+fn a_version_whose_successor_lies_in_another_leaf_goes_too() {
+    let db = open(&SimVfs::new(1), light());
+    let mut random = Random::new(1);
+    let put_some = |random: &mut Random, one_in: u64| {
+        db.update(|tx| {
+            for key in 0..800u32 {
+                if random.below(one_in) == 0 {
+                    tx.put(key.to_be_bytes(), vec![1; 100 + random.below(800) as usize])?;
+                }
+            }
+            tx.set_note("not empty")
+        })
+        .unwrap();
+    };
+    put_some(&mut random, 1);
+    for _ in 0..25 {
+        put_some(&mut random, 20);
+        let head = db.head().unwrap();
+        let expected = kept(versions(&db, |key| key.starts_with("raw/")), head, false);
+        let plan = db.plan_prune(head).unwrap();
+        assert_eq!(prune_all(&db, head, 13), plan.rows);
+        assert_eq!(versions(&db, |key| key.starts_with("raw/")), expected);
+        assert_eq!(count(&expected), 800, "one version of each");
+    }
+    check_clean(&db);
+}

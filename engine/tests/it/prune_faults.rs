@@ -8,8 +8,8 @@ use hexxladb::{Cell, Db, Edge, Error, Facet, Result, Seam, SeamType, Ulid};
 
 use crate::support::{DB, Random, check_clean, coord, light, next, open, put, refused, try_open};
 use crate::support_records::{
-    Model, Reads, all, compare_from, delete_cell, facet_id, prune_all, put_cell, random_commits,
-    reopened, skip_to, tagged,
+    Model, Reads, all, compare_from, delete_cell, dumped, facet_id, prune_all, put_cell,
+    random_commits, reopened, skip_to, tagged,
 };
 
 // spec: PRUNE-06, REC-04, REC-12
@@ -154,6 +154,58 @@ fn every_crash_of_pruning_leaves_what_the_floor_promises() {
         }
     }
     assert!(points > 60, "{points} crash points");
+}
+
+/// Cells that were tagged anew, so that all of their first index rows are hidden by tombstones.
+fn tagged_anew(vfs: &SimVfs) -> Result<Db> {
+    let db = try_open(vfs, light())?;
+    for round in 0..3 {
+        db.update(|tx| {
+            (0..25).try_for_each(|index| {
+                let tags = [1, 2, 3].map(|tag| format!("{tag}{}", format!("{round}").repeat(150)));
+                tx.put_cell(coord(index % 5 - 2, index / 5 - 2), &Cell::new("x").with_tags(tags))
+            })
+        })?;
+    }
+    Ok(db)
+}
+
+// spec: PRUNE-06, IDX-03, DUR-02
+#[test]
+fn no_crash_between_the_frames_of_a_batch_shows_an_index_row_again() {
+    let sound = SimVfs::new(3);
+    tagged_anew(&sound).unwrap();
+    let expected = open(&sound.fork(), light()).view(Reads::model).unwrap();
+    assert_eq!(expected.cells.len(), 25);
+    let mut states = 0;
+    for at in 0.. {
+        let vfs = sound.fork();
+        vfs.kill();
+        let db = open(&vfs, light());
+        vfs.set_crash_at(Some(CrashAt { op: vfs.mutating_ops() + at, applied: Applied::Widest }));
+        let _ = db.prune_cell_versions(3, 1000);
+        drop(db);
+        if vfs.crashed().is_none() {
+            break;
+        }
+        let pending = vfs.pending();
+        let killed = vfs.fork();
+        killed.kill();
+        let cuts = pending.few_states().map(|choice| {
+            let cut = vfs.fork();
+            cut.power_cut_with(&choice);
+            cut
+        });
+        for after in [killed].into_iter().chain(cuts) {
+            states += 1;
+            let db = open(&after, light());
+            db.view(|tx| tx.compare(&expected)).unwrap();
+            prune_all(&db, 3, 7);
+            db.view(|tx| tx.compare(&expected)).unwrap();
+            assert_eq!(dumped(&db, "__index/").len(), 75);
+        }
+    }
+    assert!(states > 30, "{states} states");
 }
 
 /// A closed database of all families, its models, and how long its primary is.
