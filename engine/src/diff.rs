@@ -89,16 +89,12 @@ impl SnapshotDiff {
     fn next_touched(&mut self, source: &Source<'_>) -> Result<Option<KeyBuf>> {
         let (low, high) = (self.from.seq().min(self.to.seq()), self.from.seq().max(self.to.seq()));
         let goes_on = self.leaf.is_some();
-        let mut leaf = match self.leaf.take() {
-            Some(leaf) => leaf,
-            None => {
-                let (tree, start) = (&source.root.records, &self.rest.start);
-                match btree::newer_leaf_at_or_after(source.pager, tree, start, low)? {
-                    Some(leaf) => leaf,
-                    None => return Ok(self.end()),
-                }
-            }
+        let tree = &source.root.records;
+        let leaf = match self.leaf.take() {
+            Some(leaf) => Some(leaf),
+            None => btree::newer_leaf_at_or_after(source.pager, tree, &self.rest.start, low)?,
         };
+        let Some(mut leaf) = leaf else { return Ok(self.end()) };
         let keys = &leaf.leaf.keys;
         while leaf.index < keys.count() {
             let key = keys.key(leaf.index);
