@@ -12,6 +12,9 @@ use crate::failure::Failure;
 use crate::record_json::RecordLine;
 use crate::{open_to_read, place, put, text, time};
 
+/// Largest radius: the cost follows the area, here three million places. `ls` lists all cells.
+pub(crate) const MAX_RADIUS: i64 = 1000;
+
 /// List the cells around a coordinate, from the center outwards
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -20,7 +23,8 @@ pub(crate) struct Args {
     /// The coordinate in the middle, for example 3,-1
     #[arg(value_parser = place::parse, allow_hyphen_values = true)]
     center: Coord,
-    /// How many steps away from it
+    /// How many steps away from it, at most 1000
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=MAX_RADIUS))]
     radius: u32,
     /// Only cells that are valid at this time
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]

@@ -12,7 +12,7 @@ use crate::cell_json::print_line;
 use crate::commit::{CommitArgs, When};
 use crate::failure::Failure;
 use crate::record_json::RecordLine;
-use crate::{get, open_to_read, place, text, time};
+use crate::{get, open_to_read, place, ring, text, time};
 
 /// Mark contradictions and supersessions, resolve them, list them
 #[derive(Debug, clap::Args)]
@@ -79,25 +79,24 @@ struct List {
     #[arg(value_parser = place::parse, allow_hyphen_values = true)]
     center: Option<Coord>,
     /// How many steps away from it a seam may lie
-    #[arg(long, default_value_t = 0, requires = "center")]
-    radius: u32,
-    /// Only seams of this type
-    #[arg(long = "type", value_name = "TYPE", requires = "center")]
-    seam_type: Option<SeamType>,
-    /// Only seams of which this has become
-    #[arg(long, value_parser = parse_status, requires = "center")]
-    status: Option<ResolutionStatus>,
-    /// Only seams from this source
-    #[arg(long, value_name = "TEXT", requires = "center")]
-    source: Option<String>,
-    /// Only seams that hold at this time
     #[arg(
         long,
-        value_name = "TIME",
-        value_parser = time::parse,
-        allow_hyphen_values = true,
-        requires = "center"
+        default_value_t = 0,
+        requires = "center",
+        value_parser = clap::value_parser!(u32).range(0..=ring::MAX_RADIUS)
     )]
+    radius: u32,
+    /// Only seams of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    seam_type: Option<SeamType>,
+    /// Only seams of which this has become
+    #[arg(long, value_parser = parse_status)]
+    status: Option<ResolutionStatus>,
+    /// Only seams from this source
+    #[arg(long, value_name = "TEXT")]
+    source: Option<String>,
+    /// Only seams that hold at this time
+    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     valid_at: Option<Timestamp>,
     #[command(flatten)]
     at: At,
@@ -158,7 +157,10 @@ fn list(args: &List, out: &mut dyn Write) -> Result<(), Failure> {
     let snapshot = args.at.snapshot(&db)?;
     let found: Box<dyn Iterator<Item = hexxladb::Result<(Ulid, Seam)>>> = match args.center {
         Some(center) => Box::new(snapshot.find_seams(center, args.radius, &args.filter())),
-        None => Box::new(snapshot.seams(..)),
+        None => Box::new(snapshot.seams(..).filter(|entry| {
+            // An error is told, not filtered out.
+            entry.as_ref().map_or(true, |(_, seam)| args.passes(seam))
+        })),
     };
     for entry in found {
         let (id, seam) = entry?;
@@ -178,6 +180,14 @@ impl List {
         filter.source.clone_from(&self.source);
         (filter.status, filter.valid_at) = (self.status, self.valid_at);
         filter
+    }
+
+    /// The same on a seam.
+    fn passes(&self, seam: &Seam) -> bool {
+        self.seam_type.as_ref().is_none_or(|wanted| *wanted == seam.seam_type)
+            && self.status.is_none_or(|wanted| wanted == seam.resolution_status)
+            && self.source.as_ref().is_none_or(|wanted| *wanted == seam.provenance.source_id)
+            && self.valid_at.is_none_or(|time| seam.validity.contains(time))
     }
 }
 

@@ -96,7 +96,7 @@ impl<'a> Pairs<'a> {
         let mut chosen = 0_u64;
         let mut next = || {
             chosen = chosen.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            usize::try_from(u128::from(chosen) * u128::from(count) >> 64).unwrap_or_default()
+            usize::try_from((u128::from(chosen) * u128::from(count)) >> 64).unwrap_or_default()
         };
         for _ in 0..DISTANT_PAIRS {
             stop()?;

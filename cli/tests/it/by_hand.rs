@@ -165,6 +165,9 @@ fn seams_are_marked_found_and_resolved() {
     assert_eq!(listed(&["1,0", "--radius", "2"]), [ids[1].as_str(), &ids[0]]);
     assert_eq!(listed(&["0,0", "--type", "supersedes"]), ids[..1]);
     assert_eq!(listed(&["0,0", "--status", "merged"]), Vec::<String>::new());
+    assert_eq!(listed(&["--type", "conflict"]), ids[1..]);
+    assert_eq!(listed(&["--source", "nobody"]), Vec::<String>::new());
+    hexxladb(&db, &["ring", "DB", "0,0", "1001"]).fails(2);
     let note = ["--note", "it has", "--commit-time", "@1009"];
     let command = [&["seam", "resolve", "DB", &ids[0], "superseded"][..], &note].concat();
     assert_eq!(hexxladb(&db, &command).ok().text(), format!("commit 9, seam {}\n", ids[0]));
