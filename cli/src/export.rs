@@ -7,15 +7,16 @@
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use hexxladb::{Commit, Db, DumpRow, ReadTx, Record, RecordId};
+use hexxladb::{Db, ReadTx, Record, RecordId};
 use serde::Serialize;
 
 use crate::at::At;
 use crate::cell_json::print_line;
 use crate::failure::Failure;
-use crate::jsonl::{CommitMark, Contents, EndMark, Header, Mark, TagMark, names};
+use crate::jsonl::{Contents, EndMark, Header, Mark, TagMark, names};
 use crate::open_to_read;
 use crate::record_json::RecordLine;
 
@@ -132,16 +133,21 @@ impl Export<'_> {
         let first = floor.max(1);
         self.line(&Header::new(Contents::History, Some(first)))?;
         // Nothing is below commit 1: it is whole, whether or not it is the floor.
-        let mut unchanged = unchanged_rows(db, if floor > 1 { floor } else { 0 })?;
-        for commit in db.commits(..)? {
-            let commit = commit?;
-            if commit.seq == first && floor > 1 {
+        let mut done = 0;
+        if floor > 1 {
+            let commit = db.commits(floor..=floor)?.next().transpose()?;
+            if let Some(commit) = commit {
                 self.line(&Mark::Snapshot(commit.into()))?;
-                db.view_at(floor, |tx| self.state(tx))?;
-            } else {
-                let unchanged = unchanged.remove(&commit.seq).unwrap_or_default();
-                self.commit(db, commit, unchanged)?;
             }
+            db.view_at(floor, |tx| self.state(tx))?;
+            done = floor;
+        }
+        let head = db.head()?;
+        while done < head {
+            let touched = Touched::read(db, done, MAX_NAMES)?;
+            let until = touched.until.map_or(head, |until| until - 1);
+            self.commits(db, done + 1..=until, touched)?;
+            done = until;
         }
         for tag in db.snapshot_tags()? {
             self.line(&Mark::Tag(TagMark { name: tag.name, seq: tag.seq }))?;
@@ -149,60 +155,59 @@ impl Export<'_> {
         Ok(())
     }
 
-    /// A commit: what it changed and what it left as it was, in the order of keys.
-    fn commit(&mut self, db: &Db, commit: Commit, unchanged: Vec<RecordId>) -> Result<(), Failure> {
-        let seq = commit.seq;
-        self.line(&Mark::Commit(CommitMark::from(commit)))?;
-        let snapshot = db.snapshot_at(seq)?;
-        let mut unchanged = unchanged.into_iter().peekable();
-        for change in db.snapshot_diff(seq - 1, seq)? {
-            let change = change?;
-            let is_before = |id: &RecordId| names::order(id) < names::order(&change.id);
-            while let Some(id) = unchanged.next_if(is_before) {
+    /// Commits with the records that they touched.
+    fn commits(
+        &mut self,
+        db: &Db,
+        range: RangeInclusive<u64>,
+        mut touched: Touched,
+    ) -> Result<(), Failure> {
+        for commit in db.commits(range)? {
+            let commit = commit?;
+            let seq = commit.seq;
+            self.line(&Mark::Commit(commit.into()))?;
+            let snapshot = db.snapshot_at(seq)?;
+            for id in touched.by_commit.remove(&seq).unwrap_or_default() {
                 self.record(&id, get(&snapshot, &id)?.as_ref())?;
             }
-            self.record(&change.id, change.new.as_ref())?;
-        }
-        for id in unchanged {
-            self.record(&id, get(&snapshot, &id)?.as_ref())?;
         }
         Ok(())
     }
 }
 
-/// Records that commits above `floor` touched and left as they were, by commit: a put of the bytes
-/// that were there, and a put and a deletion of something new. No difference shows them.
-fn unchanged_rows(db: &Db, floor: u64) -> Result<BTreeMap<u64, Vec<RecordId>>, Failure> {
-    let mut found: BTreeMap<u64, Vec<RecordId>> = BTreeMap::new();
-    let mut note = |row: &DumpRow| {
-        let named = row.seq.filter(|seq| *seq > floor).zip(names::parse(&row.key));
-        if let Some((seq, id)) = named {
-            found.entry(seq).or_default().push(id);
-        }
-    };
-    // Rows of one key come newest first.
-    let mut newer: Option<DumpRow> = None;
-    for row in db.dump()? {
-        let row = row?;
-        if row.seq.is_none() || row.key.starts_with("__") {
-            continue;
-        }
-        if let Some(newer) = &newer {
-            let is_unchanged = if newer.key == row.key {
-                newer.tombstone == row.tombstone && newer.value == row.value
-            } else {
-                newer.tombstone
-            };
-            if is_unchanged {
-                note(newer);
+/// Names that are held in memory while their commits are written.
+const MAX_NAMES: usize = 1 << 20;
+
+/// The records that some commits touched, each commit's in the order of their keys.
+#[derive(Default)]
+struct Touched {
+    by_commit: BTreeMap<u64, Vec<RecordId>>,
+    /// From this commit on they did not fit.
+    until: Option<u64>,
+}
+
+impl Touched {
+    /// The records of the commits above `done`, as many as fit; at least those of one commit.
+    ///
+    /// Every row of the file is looked at: no difference between snapshots tells of a record that a
+    /// commit left as it was, and the cost of many differences would grow with their square.
+    fn read(db: &Db, done: u64, max_names: usize) -> Result<Self, Failure> {
+        let (mut touched, mut names) = (Self::default(), 0);
+        for row in db.dump()? {
+            let row = row?;
+            let is_wanted = |seq: &u64| *seq > done && touched.until.is_none_or(|u| *seq < u);
+            let Some(seq) = row.seq.filter(is_wanted) else { continue };
+            let Some(id) = names::parse(&row.key) else { continue };
+            touched.by_commit.entry(seq).or_default().push(id);
+            names += 1;
+            while names > max_names && touched.by_commit.len() > 1 {
+                let Some((seq, dropped)) = touched.by_commit.pop_last() else { break };
+                touched.until = Some(seq);
+                names -= dropped.len();
             }
         }
-        newer = Some(row);
+        Ok(touched)
     }
-    if let Some(last) = newer.filter(|row| row.tombstone) {
-        note(&last);
-    }
-    Ok(found)
 }
 
 fn get(tx: &ReadTx, id: &RecordId) -> Result<Option<Record>, Failure> {
@@ -214,4 +219,42 @@ fn get(tx: &ReadTx, id: &RecordId) -> Result<Option<Record>, Failure> {
         RecordId::Seam(id) => tx.get_seam(*id)?.map(Record::Seam),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use hexxladb::{Coord, Options};
+
+    use super::*;
+
+    /// However little fits at once, all commits come, each whole and once.
+    #[test]
+    fn a_history_that_does_not_fit_comes_in_parts() {
+        let db = Db::open("parts", Options::in_memory()).unwrap();
+        for seq in 1..=20_i32 {
+            db.update(|tx| {
+                for n in 0..=seq % 5 {
+                    let cell = hexxladb::Cell::new(seq.to_string()).with_tags(["t"]);
+                    tx.put_cell(Coord::new(n, 0)?, &cell)?;
+                }
+                Ok::<_, hexxladb::Error>(())
+            })
+            .unwrap();
+        }
+        for max_names in [1, 4, 7, 1000] {
+            let (mut done, mut parts, mut seen) = (0, 0, Vec::new());
+            while done < 20 {
+                let touched = Touched::read(&db, done, max_names).unwrap();
+                assert!(
+                    touched.by_commit.first_key_value().is_some_and(|(seq, _)| *seq == done + 1)
+                );
+                done = touched.until.map_or(20, |until| until - 1);
+                parts += 1;
+                assert_eq!(touched.by_commit.last_key_value().map(|(seq, _)| *seq), Some(done));
+                seen.extend(touched.by_commit.into_values().map(|ids| ids.len()));
+            }
+            assert_eq!(seen, (1..=20).map(|seq| seq % 5 + 1).collect::<Vec<_>>());
+            assert_eq!(parts == 1, max_names == 1000);
+        }
+    }
 }

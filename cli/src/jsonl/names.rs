@@ -1,19 +1,6 @@
-//! The order of records, and their names read back from `Db::dump`.
+//! The names of records, read back from `Db::dump`.
 
-use hexxladb::{Coord, EdgeId, FacetId, PackedCoord, RecordId, Ulid};
-
-/// What sorts records as their keys do: raw records, cells, facets, edges, seams.
-pub(crate) fn order(id: &RecordId) -> (u8, Option<[PackedCoord; 2]>, Vec<u8>) {
-    let places = |from: Coord, to: Coord| Some([from.into(), to.into()]);
-    match id {
-        RecordId::Raw(key) => (0, None, key.clone()),
-        RecordId::Cell(coord) => (1, places(*coord, *coord), Vec::new()),
-        RecordId::Facet(coord, id) => (2, places(*coord, *coord), vec![id.get()]),
-        RecordId::Edge(edge) => (3, places(edge.from, edge.to), edge.relation.clone().into()),
-        RecordId::Seam(id) => (4, None, id.to_bytes().to_vec()),
-        _ => (5, None, Vec::new()),
-    }
-}
+use hexxladb::{EdgeId, FacetId, RecordId, Ulid};
 
 /// The record that a dumped key names; `None` for keys of indexes and of the timeline.
 pub(crate) fn parse(key: &str) -> Option<RecordId> {
@@ -59,12 +46,11 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use hexxladb::{Cell, Db, Edge, Facet, Options, Seam, SeamType};
+    use hexxladb::{Cell, Coord, Db, Edge, Facet, Options, Seam, SeamType};
 
     use super::*;
 
-    /// Every name that a dump shows is the name of the record again, and the dump's order is this
-    /// one.
+    /// Every name that a dump shows is the name of the record again.
     #[test]
     fn dumped_names_are_read_back() {
         let db = Db::open("names", Options::in_memory()).unwrap();
@@ -95,6 +81,5 @@ mod tests {
             db.dump().unwrap().filter_map(|row| parse(&row.unwrap().key)).collect();
         assert_eq!(named.len(), 6 + 3 + 6 + 24 + 3);
         assert_eq!(dumped, named);
-        assert!(named.is_sorted_by_key(order), "another order");
     }
 }
