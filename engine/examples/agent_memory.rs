@@ -94,12 +94,16 @@ fn main() -> Result<(), Error> {
 
     println!("What is known now about Friday:");
     let now = db.view(|tx| believed(tx, meeting, noon(FRIDAY)))?;
-    now.iter().for_each(|fact| println!("  {fact}"));
+    for fact in &now {
+        println!("  {fact}");
+    }
     assert_eq!(now, ["Grace leads it.", "It is in room 7.", "Ada leads it."]);
 
     println!("What was known on Tuesday about Friday:");
     let then = db.view_at_time(noon(TUESDAY), |tx| believed(tx, meeting, noon(FRIDAY)))?;
-    then.iter().for_each(|fact| println!("  {fact}"));
+    for fact in &then {
+        println!("  {fact}");
+    }
     assert_eq!(then, ["It is in room 4.", "Ada leads it."]);
 
     println!("What is known now about the Sunday before, when nothing was true yet:");
@@ -115,7 +119,7 @@ fn main() -> Result<(), Error> {
         let mut found = Vec::new();
         for item in tx.find_seams(meeting, 1, &open) {
             let (_, seam) = item?;
-            let said = |coord| tx.get_cell(coord).map(|cell| cell.unwrap_or_default());
+            let said = |coord| tx.get_cell(coord).map(Option::unwrap_or_default);
             let (a, b) = (said(seam.cell_a)?, said(seam.cell_b)?);
             println!(
                 "  {} ({}, {})",
@@ -153,7 +157,9 @@ fn main() -> Result<(), Error> {
         }
         Ok::<_, Error>(lines)
     })?;
-    context.iter().for_each(|line| println!("  {line}"));
+    for line in &context {
+        println!("  {line}");
+    }
     let wanted = [
         "The planning meeting on Friday [mail/1]",
         "Grace leads it. [kitchen]",
