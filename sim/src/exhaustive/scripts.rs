@@ -332,9 +332,9 @@ const SCRIPTS: &[(&str, &str)] = &[
         "prune_frames",
         "setup page=512 cache=65536 checkpoint=16384
          open
-         update ok: fill k 0 200 1x2
-         update ok: fill k 0 200 300x2; put_cell 0,0 1x9
-         update ok: clear k 0 150; delete_cell 0,0
+         update ok: fill k{70} 0 36 1x2
+         update ok: fill k{70} 0 36 300x2; put_cell 0,0 1x9
+         update ok: clear k{70} 0 30; delete_cell 0,0
          update ok: put a 1x9
          prune 4 1000",
     ),

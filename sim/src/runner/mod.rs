@@ -225,7 +225,10 @@ impl World {
             Err(message) => Err(panic_failure(&message)),
         };
         self.bounds.tainted |= sync_faults(&self.disk.fired()) > sync_faults(&self.before);
-        self.watch_header(bounds.shown);
+        // An open that does not get through may have published the header that it found once more,
+        // which tells no more than before.
+        let again = matches!(op, Op::Open(_)) && self.session.is_none();
+        self.watch_header(if again { self.header_shown } else { bounds.shown });
         if outcome.is_err() {
             self.leak();
         }

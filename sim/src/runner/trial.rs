@@ -50,8 +50,8 @@ impl World {
         }
     }
 
-    /// Notes what had been shown before the step that wrote the newest header.
-    pub(super) fn watch_header(&mut self, shown_before: Mark) {
+    /// Notes what the newest header tells of, if this step wrote it.
+    pub(super) fn watch_header(&mut self, told: Mark) {
         if self.stashes.is_empty() {
             return;
         }
@@ -59,7 +59,7 @@ impl World {
         let header = primary[..primary.len().min(HEADER_BYTES)].to_vec();
         if header != self.header {
             self.header = header;
-            self.header_shown = shown_before;
+            self.header_shown = told;
         }
     }
 
