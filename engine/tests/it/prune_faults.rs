@@ -163,7 +163,7 @@ fn tagged_anew(vfs: &SimVfs) -> Result<Db> {
         db.update(|tx| {
             (0..25).try_for_each(|index| {
                 // Of all lengths, so that frames end anywhere.
-                let len = |tag| 40 + ((index * 37 + tag * 11) % 150) as usize;
+                let len = |tag| 40 + ((index * 37 + tag * 11) % 150).unsigned_abs() as usize;
                 let tags = [1, 2, 3].map(|tag| format!("{tag}{}", round.repeat(len(tag))));
                 tx.put_cell(coord(index % 5 - 2, index / 5 - 2), &Cell::new("x").with_tags(tags))
             })
