@@ -161,9 +161,9 @@ fn tagged_anew(vfs: &SimVfs) -> Result<Db> {
     let db = try_open(vfs, light())?;
     for round in ["a", "b", "c"] {
         db.update(|tx| {
-            (0..25).try_for_each(|index| {
+            (0..25i32).try_for_each(|index| {
                 // Of all lengths, so that frames end anywhere.
-                let len = |tag| 40 + ((index * 37 + tag * 11) % 150).unsigned_abs() as usize;
+                let len = |tag: i32| 40 + ((index * 37 + tag * 11) % 150).unsigned_abs() as usize;
                 let tags = [1, 2, 3].map(|tag| format!("{tag}{}", round.repeat(len(tag))));
                 tx.put_cell(coord(index % 5 - 2, index / 5 - 2), &Cell::new("x").with_tags(tags))
             })
