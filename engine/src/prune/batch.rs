@@ -51,6 +51,7 @@ impl Walk<'_> {
         let pruned = self.source.root.pruned;
         // Below the floor of the last pass that was through, a record has one version, which
         // may go only if a newer one lies elsewhere or if it is a tombstone.
+        // The bounds of pages that splits have made show the newer one, too; of others they need not.
         let wanted = |max_seq: u64, fence: Option<&[u8]>| {
             max_seq >= pruned || fence.is_some_and(keys::cuts_record)
         };
