@@ -10,6 +10,9 @@ use crate::runner::{Patient, World, caught, panic_failure};
 /// Scripts whose files rot at their end: in use, closed, with large values, format v1.
 pub const ROTTEN: [&str; 5] = ["commit", "split", "overflow", "close", "version_one"];
 
+/// Bytes that are looked at together.
+const GRAIN_BYTES: usize = 8;
+
 /// Flips a bit of each byte of the files that a script leaves.
 ///
 /// # Errors
@@ -26,23 +29,37 @@ pub fn rot(
         world.step(op, None).map_err(|failure| Box::new(Found { plan: plan.clone(), failure }))?;
     }
     let Some(patient) = world.files_at_rest() else { return Ok(()) };
-    let places = places(&patient);
     let halt = Halt { stop, deadline: effort.deadline };
-    try_each(places.len(), effort, halt, counts, watches, |index, watch| {
-        let mut plan = plan.clone();
-        plan.ops.push(Op::Damage(places[index]));
-        watch.start(|| plan.clone());
-        flip(&patient, places[index], counts).map_err(|failure| Box::new(Found { plan, failure }))
-    })
+    // First the bytes that mean something: most of a file is zero.
+    for places in places(&patient) {
+        try_each(places.len(), effort, halt, counts, watches, |index, watch| {
+            let mut plan = plan.clone();
+            plan.ops.push(Op::Damage(places[index]));
+            watch.start(|| plan.clone());
+            flip(&patient, places[index], counts)
+                .map_err(|failure| Box::new(Found { plan, failure }))
+        })?;
+    }
+    Ok(())
 }
 
-/// A flip for each byte, another bit for each.
-fn places(patient: &Patient) -> Vec<Damage> {
-    let [primary, log] = patient.lengths();
-    let mask = |offset: u64| 1 << (offset % 8);
-    let in_primary = (0..primary).map(|offset| Damage::RotPrimary { offset, mask: mask(offset) });
-    let in_log = (0..log).map(|offset| Damage::RotLog { offset, mask: mask(offset) });
-    in_primary.chain(in_log).collect()
+/// A flip for each byte, another bit for each: of those near to bytes that are not zero, and of the
+/// others.
+fn places(patient: &Patient) -> [Vec<Damage>; 2] {
+    let mut places = [Vec::new(), Vec::new()];
+    for (bytes, in_log) in patient.contents().iter().zip([false, true]) {
+        for (grain, offset) in bytes.chunks(GRAIN_BYTES).zip((0_u64..).step_by(GRAIN_BYTES)) {
+            let zero = usize::from(grain.iter().all(|byte| *byte == 0));
+            places[zero].extend((offset..).take(grain.len()).map(|offset| {
+                let mask = 1 << (offset % 8);
+                match in_log {
+                    true => Damage::RotLog { offset, mask },
+                    false => Damage::RotPrimary { offset, mask },
+                }
+            }));
+        }
+    }
+    places
 }
 
 fn flip(patient: &Patient, damage: Damage, counts: &Counts) -> Result<(), Failure> {

@@ -39,6 +39,29 @@ const SCRIPTS: &[(&str, &str)] = &[
          update ok: put c 7x300; time 1704067300000000000",
     ),
     (
+        "mixed_files",
+        "setup page=512 cache=16384 checkpoint=16384
+         open
+         update ok: put a 1x10; put_cell 0,0 2x20
+         tag t
+         damage empty_primary
+         stash 0
+         update ok: put b 2x10; put a 3x10
+         untag t
+         prune 2 1
+         checkpoint
+         restore 0 primary
+         restore 0 log
+         restore 0 both
+         damage remove_log
+         update ok: put a 4x10
+         damage empty_primary
+         damage cut_log 9000
+         close
+         damage empty_primary
+         damage remove_log",
+    ),
+    (
         "split",
         "setup page=512 cache=16384 checkpoint=16384
          open

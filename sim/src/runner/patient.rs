@@ -72,11 +72,10 @@ impl Patient {
         Ok(Some(Trial { kind, fell_back, hash: disk.trace_hash() }))
     }
 
-    /// The lengths of primary and log.
+    /// The contents of primary and log.
     #[must_use]
-    pub fn lengths(&self) -> [u64; 2] {
-        [PRIMARY, LOG]
-            .map(|path| self.disk.read_file(path.as_ref()).map_or(0, |bytes| bytes.len() as u64))
+    pub fn contents(&self) -> [Vec<u8>; 2] {
+        [PRIMARY, LOG].map(|path| self.disk.read_file(path.as_ref()).unwrap_or_default())
     }
 
     /// Opens the files of a trial and reads everything, twice. Says whether the database fell
