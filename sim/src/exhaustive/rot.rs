@@ -52,9 +52,10 @@ fn places(patient: &Patient) -> [Vec<Damage>; 2] {
             let zero = usize::from(grain.iter().all(|byte| *byte == 0));
             places[zero].extend((offset..).take(grain.len()).map(|offset| {
                 let mask = 1 << (offset % 8);
-                match in_log {
-                    true => Damage::RotLog { offset, mask },
-                    false => Damage::RotPrimary { offset, mask },
+                if in_log {
+                    Damage::RotLog { offset, mask }
+                } else {
+                    Damage::RotPrimary { offset, mask }
                 }
             }));
         }
