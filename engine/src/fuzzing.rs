@@ -3,26 +3,33 @@
 //! The same functions run on a stable compiler over the committed inputs, so that whatever once
 //! broke something stays fixed. Always: a target does more than not to panic. What it decodes it
 //! encodes again and compares, what it repairs it damages again, what it opens it reads from both
-//! ends.
+//! ends and through every index.
 
+mod blind;
 mod bytes;
+mod forge;
 mod frames;
 mod open;
 mod operations;
 mod pages;
 mod reading;
+mod reads;
 mod records;
 mod reseal;
 mod sample;
+mod state;
+mod story;
+mod truth;
+mod verdict;
 
 pub use frames::{log_frames, redo};
 pub use open::open;
 pub use operations::{OP_BYTES, OP_KINDS, ops};
 pub use pages::{header, page};
-pub use reading::{Oracle, Outcome, Truth, TruthCommit, compare, read_blind};
-pub use records::records;
-pub use reseal::{reseal_log, reseal_primary};
+pub use reading::{Outcome, compare};
+pub use records::{record_inputs, records};
 pub use sample::{LOG, PRIMARY, Sample, Shape, sample, small_options};
+pub use truth::Oracle;
 
 /// Takes any bytes; panics when a promise is broken.
 pub type Target = fn(&[u8]);

@@ -7,11 +7,11 @@
 //! They are named `seed-…`; what is there under such a name is overwritten. Needed where the format
 //! changes, or a target's input does.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use hexxladb::fuzzing::{LOG, OP_BYTES, PRIMARY, Shape, sample};
-use hexxladb::{Cell, Coord, Error, PackedCoord, encode_cell_for_hash};
+use hexxladb::fuzzing::{LOG, OP_BYTES, PRIMARY, Shape, record_inputs, sample};
 
 const PAGE_BYTES: usize = 512;
 const HEADER_BYTES: usize = 16 << 10;
@@ -33,7 +33,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             frames(&log, &out)?;
         }
     }
-    records(&out)?;
+    let inputs = record_inputs()?;
+    for (name, input) in &inputs {
+        out("records", name, input)?;
+    }
+    let key = |kind: &str| {
+        let input = inputs.iter().find(|(name, _)| *name == format!("key-{kind}"));
+        input.map(|(_, input)| &input[1..]).ok_or(format!("no key of a {kind}"))
+    };
+    hostile_maintenance(key("tag")?, key("cell")?, &out)?;
     opens(&out)?;
     operations(&out)?;
     Ok(())
@@ -74,50 +82,65 @@ fn pages(primary: &[u8], name: &str, out: Out<'_>) -> io::Result<()> {
     out("page", "overflow", &[&[4, 0], &reference[..]].concat())
 }
 
-/// A segment header, and every frame of the log on its own: whole, and what it carries.
+/// Types of frames that carry changes.
+const PART: u8 = 2;
+const COMMIT: u8 = 3;
+const MAINTENANCE: u8 = 5;
+
+/// A segment header, and the oldest frames of each type in the log: whole, and what they carry,
+/// which is also to be replayed in place of the newest.
 fn frames(log: &[u8], out: Out<'_>) -> io::Result<()> {
     out("log_frames", "segment", without_zeros(&log[..BLOCK_BYTES]))?;
-    for (index, block) in log.chunks_exact(BLOCK_BYTES).enumerate() {
+    let mut seen = BTreeMap::new();
+    let mut blocks: Vec<&[u8]> = log.chunks_exact(BLOCK_BYTES).filter(|b| is_frame(b)).collect();
+    blocks.sort_by_key(|block| block[16..24].iter().rev().copied().collect::<Vec<u8>>());
+    for block in blocks {
         let len = u32::from_le_bytes([block[8], block[9], block[10], block[11]]) as usize;
         let end = FRAME_HEADER_BYTES + len;
-        if !(1..=4).contains(&block[4]) || block[7] != 1 || end > BLOCK_BYTES || index % 4 == 0 {
+        let count = seen.entry(block[4]).or_insert(0);
+        *count += 1;
+        let name = format!("frame-{}-{count}", block[4]);
+        if end > BLOCK_BYTES || *count > MAX_FRAMES {
             continue;
         }
-        out("log_frames", &format!("frame-{index}"), &block[..end.next_multiple_of(8)])?;
-        if block[4] == 3 {
-            out("redo", &format!("frame-{index}"), &block[FRAME_HEADER_BYTES..end])?;
+        out("log_frames", &name, &block[..end.next_multiple_of(8)])?;
+        let payload = &block[FRAME_HEADER_BYTES..end];
+        if [PART, COMMIT, MAINTENANCE].contains(&block[4]) {
+            out("redo", &name, payload)?;
+            let replay = if block[4] == MAINTENANCE { 1 << 5 } else { 2 << 5 };
+            out("open", &format!("replay-{name}"), &[&[replay], payload].concat())?;
         }
     }
     Ok(())
 }
 
-fn records(out: Out<'_>) -> Result<(), Error> {
-    let mut cell = Cell::new("text").with_source("kitchen").with_confidence(0.5);
-    cell.tags = vec!["home".into(), "tea".into()];
-    cell.cluster_hint = Some("near".into());
-    let encoded = encode_cell_for_hash(&cell)?;
-    let coord = PackedCoord::from(Coord::new(3, -1)?);
-    let cell_key = [&[0x30], &coord.as_bytes()[..], &(!5u64).to_be_bytes()].concat();
-    let raw_key = [&b"\x20a\0\xffb\0\x01"[..], &(!7u64).to_be_bytes()].concat();
-    let commit = [&[0x10, 0x10], &9u64.to_be_bytes()[..]].concat();
-    let time = [&[0x10, 0x20], &(1u64 << 63).to_be_bytes()[..], &9u64.to_be_bytes()].concat();
-    let row = [&[7; 24][..], b"\x01a note"].concat();
-    let len = |key: &[u8]| vec![2, key.len() as u8];
-    let inputs: [(&str, Vec<u8>); 8] = [
-        ("cell", [&[0], &encoded[..]].concat()),
-        ("cell-key", [&[1], &cell_key[..]].concat()),
-        ("raw-key", [&[1], &raw_key[..]].concat()),
-        ("commit-key", [&[1], &commit[..]].concat()),
-        ("time-key", [&[1], &time[..]].concat()),
-        ("two-keys", [len(&raw_key), raw_key.clone(), raw_key].concat()),
-        ("application-key", b"\x03a\0b\xff".to_vec()),
-        ("timeline-row", [&[4], &row[..]].concat()),
+/// Maintenance that no engine writes, to be replayed in place of the newest in the log.
+fn hostile_maintenance(tag: &[u8], cell: &[u8], out: Out<'_>) -> io::Result<()> {
+    let prefix = |floor: u64, pruned: u64| [floor.to_le_bytes(), pruned.to_le_bytes()].concat();
+    let put =
+        |key: &[u8], row: &[u8]| [&[1, key.len() as u8], key, &[row.len() as u8], row].concat();
+    let delete = |key: &[u8]| [&[2, key.len() as u8], key].concat();
+    let as_it_was = prefix(5, 3);
+    let payloads = [
+        ("far-floor", prefix(99, 3)),
+        ("low-floor", prefix(1, 1)),
+        ("no-row", [&as_it_was[..], &put(tag, b"")].concat()),
+        ("short-tag", [&as_it_was[..], &put(tag, b"\x01\x05")].concat()),
+        ("far-tag", [&as_it_was[..], &put(tag, b"\x01\xff\xff\xff\xff\xff\xff\xff\xff")].concat()),
+        ("no-tag", [&as_it_was[..], &delete(tag)].concat()),
+        ("put-record", [&as_it_was[..], &put(cell, b"\x01\x01")].concat()),
+        ("no-record", [&as_it_was[..], &delete(cell)].concat()),
     ];
-    inputs.into_iter().try_for_each(|(name, bytes)| out("records", name, &bytes)).map_err(io_error)
+    payloads.iter().try_for_each(|(name, payload)| {
+        out("open", &format!("replay-{name}"), &[&[1 << 5], &payload[..]].concat())
+    })
 }
 
-fn io_error(error: io::Error) -> Error {
-    hexxladb::vfs::Error::new(hexxladb::vfs::Op::Write, Path::new("seed"), error).into()
+/// Frames of each type that are taken at most.
+const MAX_FRAMES: u32 = 4;
+
+fn is_frame(block: &[u8]) -> bool {
+    (1..=5).contains(&block[4]) && block[7] == 1
 }
 
 /// Each sample untouched and with a few changes, and files that are no database.
@@ -144,20 +167,44 @@ fn opens(out: Out<'_>) -> io::Result<()> {
 
 /// Short stories for `ops`: kind, then numbers.
 fn operations(out: Out<'_>) -> io::Result<()> {
-    let op = |kind: u8, a: u8, len: u16, b: u8| {
-        let mut bytes = [0; OP_BYTES];
-        (bytes[0], bytes[1], bytes[4]) = (kind, a, b);
-        bytes[2..4].copy_from_slice(&len.to_le_bytes());
+    let op = |kind: u8, a: u8, number: u16, rest: [u8; 4]| {
+        let [low, high] = number.to_le_bytes();
+        let [b, c, d, e] = rest;
+        let bytes: [u8; OP_BYTES] = [kind, a, low, high, b, c, d, e];
         bytes
     };
-    let stories = [
-        ("crash", vec![op(0, 1, 40, 7), op(9, 0, 0, 0), op(15, 1, 0, 0), op(4, 1, 0, 0)]),
-        ("close", vec![op(0, 1, 3000, 7), op(6, 5, 80, 65), op(14, 0, 0, 0), op(7, 5, 0, 0)]),
-        ("split", vec![op(8, 0, 60, 120), op(9, 0, 0, 0), op(8, 3, 50, 30), op(12, 0, 0, 0)]),
-        ("back", vec![op(0, 2, 10, 1), op(9, 0, 0, 0), op(4, 2, 0, 0), op(11, 0, 0, 0)]),
+    let plain = |kind: u8| op(kind, 0, 0, [0; 4]);
+    let cell = |at: u8, tags: u8| op(4, at, 20, [65, tags, 1, 5]);
+    let (commit, compare, close, crash) = (plain(17), plain(22), plain(23), op(24, 1, 0, [0; 4]));
+    // Put, facet, edge, seam.
+    let linked = [
+        cell(1, 0xfe),
+        cell(2, 0x9d),
+        op(8, 1, 30, [2, 1, 0, 0]),
+        op(11, 1, 3, [2, 0, 0, 0]),
+        op(14, 1, 0x0301, [1, 2, 1, 7]),
+        op(15, 2, 0, [1, 0, 0, 0]),
+        commit,
+    ];
+    let pruned =
+        [op(25, 0, 0, [0; 4]), op(29, 0, 3, [0; 4]), op(27, 0, 3, [2, 0, 0, 0]), plain(30)];
+    let rows = [op(0, 1, 40, [7, 0, 0, 0]), commit, op(0, 1, 50, [8, 0, 0, 0]), commit];
+    let stories: [(&str, Vec<[u8; OP_BYTES]>); 8] = [
+        ("crash", [&rows[..], &[crash, op(3, 1, 0, [0; 4])]].concat()),
+        ("close", vec![op(0, 1, 3000, [7, 0, 0, 0]), cell(5, 80), close, op(6, 5, 0, [0; 4])]),
+        ("split", vec![op(2, 0, 60, [50, 0, 0, 0]), commit, op(2, 3, 50, [30, 0, 0, 0]), compare]),
+        ("back", [&rows[..], &[op(3, 1, 0, [0; 4]), plain(20)]].concat()),
+        ("linked", [&linked[..], &[op(6, 1, 0, [0; 4]), commit, crash]].concat()),
+        ("retagged", vec![cell(1, 0xfe), commit, cell(1, 0x9d), commit, cell(1, 0), compare]),
+        ("pruned", [&linked[..], &rows, &rows, &pruned, &[crash, op(28, 0, 4, [9; 4])]].concat()),
+        (
+            "differs",
+            [&linked[..], &rows, &[op(31, 0, 0, [3, 0, 0, 0]), op(16, 0, 0, [1; 4])]].concat(),
+        ),
     ];
     for (choice, (name, story)) in stories.into_iter().enumerate() {
-        out("ops", name, &[&[choice as u8], &story.concat()[..]].concat())?;
+        let choice = [0, 1, 2, 3, 0, 1, 4, 0][choice];
+        out("ops", name, &[&[choice], &story.concat()[..]].concat())?;
     }
     Ok(())
 }

@@ -3,7 +3,9 @@
 use super::bytes::some_place;
 use super::reseal::reseal_frame;
 use crate::format::frame::{self, FRAME_HEADER_BYTES, frame_size};
-use crate::format::redo::{Bounds, Change, CommitPrefix, first_change, push_delete, push_put};
+use crate::format::redo::{
+    Bounds, Change, CommitPrefix, MaintenancePrefix, first_change, push_delete, push_put,
+};
 use crate::format::segment::{BLOCK_BYTES, SegmentHeader};
 
 /// Bytes that may start a segment or hold frames, one after the other: as they are, and with each
@@ -68,11 +70,20 @@ fn check_segment_header(data: &[u8]) {
     }
 }
 
-/// A commit's payload: its prefix, then changes until the stream ends or is refused.
+/// A part's payload, a commit's and a maintenance frame's: a prefix, then changes until the stream
+/// ends or is refused.
 pub fn redo(data: &[u8]) {
     changes(data);
-    let Ok((prefix, rest)) = CommitPrefix::decode(data) else { return };
-    assert_eq!([&prefix.encode()[..], rest].concat(), data, "no byte of the prefix is ignored");
+    if let Ok((prefix, rest)) = CommitPrefix::decode(data) {
+        check_prefix(&prefix.encode(), rest, data);
+    }
+    if let Ok((prefix, rest)) = MaintenancePrefix::decode(data) {
+        check_prefix(&prefix.encode(), rest, data);
+    }
+}
+
+fn check_prefix(encoded: &[u8], rest: &[u8], data: &[u8]) {
+    assert_eq!([encoded, rest].concat(), data, "no byte of the prefix is ignored");
     changes(rest);
 }
 

@@ -6,12 +6,17 @@ use std::sync::Arc;
 
 use hexxladb_vfs::sim::SimVfs;
 
+use super::blind::read_blind;
 use super::bytes::Input;
-use super::reading::{compare, read_blind};
+use super::forge::replace_payload;
+use super::reading::{compare, floor_of};
 use super::reseal::{reseal_log, reseal_primary};
-use super::sample::{LOG, PRIMARY, Sample, Shape, sample, small_options};
+use super::sample::{LOG, PRIMARY, Sample, Shape, files, sample, small_options};
 use crate::db::Db;
 use crate::error::Error;
+use crate::format::frame::FrameType;
+use crate::lattice::Coord;
+use crate::record::{Cell, Edge};
 use crate::sync::OnceLock;
 
 /// File operations after which a reading is thought never to end.
@@ -35,16 +40,24 @@ fn sample_number(number: usize) -> &'static Sample {
 ///
 /// - bits 0–1: which sample is changed; bit 2: none, the rest of the input is four bytes of length
 ///   of the primary, the primary, the log;
-/// - bit 3: put the checksums right afterwards; bit 4: read-only.
+/// - bit 3: put the checksums right afterwards; bit 4: read-only;
+/// - bits 5–6: with 1 or 2 the rest of the input is the payload of the newest maintenance or commit
+///   in a sample's log; checksums are put right then.
 ///
 /// A change is eight bytes: what to do and in which file, three bytes of offset, four of value.
 pub fn open(data: &[u8]) {
     let mut input = Input(data);
     let choice = input.byte();
+    let frame_type = match choice >> 5 & 3 {
+        1 => Some(FrameType::Maintenance),
+        2 => Some(FrameType::Commit),
+        _ => None,
+    };
     let (mut primary, mut log) = if choice & 0b100 == 0 {
-        let sample = &sample_number(usize::from(choice & 3)).vfs;
-        let file = |name| sample.read_file(Path::new(name)).unwrap_or_default();
-        let (mut primary, mut log) = (file(PRIMARY), file(LOG));
+        let (mut primary, mut log) = files(&sample_number(usize::from(choice & 3)).vfs);
+        if let Some(frame_type) = frame_type {
+            replace_payload(&mut log, frame_type, input.take(input.0.len()));
+        }
         while !input.0.is_empty() {
             edit(&mut primary, &mut log, input.array());
         }
@@ -53,13 +66,13 @@ pub fn open(data: &[u8]) {
         let len = u32::from_le_bytes(input.array()) as usize;
         (input.take(len).to_vec(), input.0.to_vec())
     };
-    let forged = choice & 0b1000 != 0;
+    let forged = choice & 0b1000 != 0 || frame_type.is_some();
     if forged {
         let crcs = reseal_log(&mut log, 16 << 10);
         reseal_primary(&mut primary, &crcs);
     }
     open_files(&primary, &log, choice & 0b1_0000 != 0, forged);
-    if choice & 0b1100 == 0 {
+    if choice & 0b100 == 0 && !forged {
         never_wrong(sample_number(usize::from(choice & 3)), &primary, &log);
     }
 }
@@ -112,19 +125,38 @@ fn open_files(primary: &[u8], log: &[u8], read_only: bool, forged: bool) {
     let head = db.head();
     let written = db.update(|tx| {
         tx.put("written later", "x")?;
+        let (at, to) = (Coord::from_checked(0, 0), Coord::from_checked(-7, 20));
+        tx.put_cell(at, &Cell::new("written later").with_tags(["later"]))?;
+        tx.put_edge(at, to, "later", &Edge::default())?;
+        // What hangs on it may be damaged.
+        tx.delete_cell(to)?;
         Ok::<_, Error>(tx.commit_seq())
     });
+    let kept = maintain(&db);
     let _ = db.close();
     drop(db);
-    let Ok(seq) = written else { return };
     let again = Db::open_with(Arc::new(vfs), PRIMARY, options());
     if forged {
         return;
     }
+    let Ok(seq) = written else { return };
     let again = again.expect("what took a commit and was opened once opens again");
     assert_eq!((again.head().ok(), head.ok()), (Some(seq), seq.checked_sub(1)));
     let value = again.view(|tx| tx.get("written later"));
     assert_eq!(value.ok().flatten().as_deref(), Some(&b"x"[..]), "an acknowledged commit is kept");
+    if let Some((tag, floor)) = kept {
+        let seq = again.view_at_tag("later", |tx| Ok::<_, Error>(tx.seq()));
+        assert_eq!(seq.ok(), Some(tag), "an acknowledged tag is kept");
+        assert_eq!(floor_of(&again), floor, "an acknowledged floor is kept");
+    }
+}
+
+/// Tags the newest state and prunes some of what was before; returns where the tag and the floor
+/// are then.
+fn maintain(db: &Db) -> Option<(u64, u64)> {
+    let tag = db.tag_snapshot("later").ok()?;
+    db.prune_cell_versions(tag, 20).ok()?;
+    Some((tag, floor_of(db)))
 }
 
 /// Without repaired checksums every answer is the right one.

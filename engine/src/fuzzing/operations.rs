@@ -4,29 +4,36 @@
 //! An operation is eight bytes: what to do, then numbers. Any bytes are operations, so that inputs
 //! stay meaningful when some are cut out or put in.
 
-use std::collections::BTreeMap;
+mod records;
+mod upkeep;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hexxladb_vfs::sim::{CutProfile, SimVfs};
 
 use super::bytes::Input;
-use super::reading::{Oracle, Truth, TruthCommit, compare};
+use super::reading::{compare, floor_of, snapshot};
+use super::reads::Family;
 use super::sample::{PRIMARY, small_options};
+use super::state::{Places, check_state};
+use super::truth::{Oracle, Truth, TruthCommit};
+use super::verdict::Verdict;
 use crate::db::Db;
-use crate::error::Error;
-use crate::lattice::Coord;
+use crate::lattice::{Coord, PackedCoord};
 use crate::options::Options;
-use crate::record::Cell;
-use crate::tx::WriteTx;
+use crate::tx::{Snapshot, WriteTx};
 
 /// Bytes of one operation.
 pub const OP_BYTES: usize = 8;
 /// Kinds of operations; the first byte of one modulo this.
-pub const OP_KINDS: u8 = 16;
+pub const OP_KINDS: u8 = 32;
 /// Operations of one input at most.
 const MAX_OPS: usize = 120;
 /// Times that everything is read in one input: that takes the square of the operations.
 const MAX_COMPARISONS: u32 = 5;
+/// Names of which a transaction is asked before it commits.
+const MAX_NAMES: usize = 40;
 const MAX_VALUE_BYTES: usize = 4096;
 
 /// Runs the operations of an input. Its first byte chooses format v1 or v2 and the page size.
@@ -40,7 +47,7 @@ pub fn ops(data: &[u8]) {
         if input.0.is_empty() {
             break;
         }
-        run.operation(input.array());
+        run.operation(&Op(input.array()));
     }
     run.commit();
     run.comparisons_left = 2;
@@ -48,15 +55,41 @@ pub fn ops(data: &[u8]) {
     run.reopen(|_| {});
 }
 
+/// One operation: its kind, then what the kind makes of the other bytes.
+struct Op([u8; OP_BYTES]);
+
+impl Op {
+    fn number(&self) -> u16 {
+        u16::from_le_bytes([self.0[2], self.0[3]])
+    }
+
+    /// Byte `index` of the operation.
+    fn byte(&self, index: usize) -> u8 {
+        self.0[index]
+    }
+
+    /// Byte `index` as one of few coordinates.
+    fn coord(&self, index: usize) -> Coord {
+        match self.0[index] % 16 {
+            // At the lattice's border.
+            15 => Coord::from_checked(crate::ids::MAX_COMPONENT, 0),
+            near => Coord::from_checked(i32::from(near % 4) - 1, i32::from(near / 4) - 1),
+        }
+    }
+}
+
 struct Run {
     vfs: SimVfs,
     options: Options,
+    page_size: u32,
     db: Db,
     /// The running transaction, and the state as it sees it.
     tx: Option<WriteTx>,
     state: TruthCommit,
     touched: bool,
     truth: Truth,
+    /// A snapshot that is kept, and its sequence.
+    held: Option<(u64, Snapshot)>,
     comparisons_left: u32,
 }
 
@@ -69,43 +102,59 @@ impl Run {
             .max_value_bytes(MAX_VALUE_BYTES as u32)
             .checkpoint_wal_bytes(32 << 10);
         let db = open(&vfs, &options);
-        let truth = Truth::new(mvcc);
         Self {
             vfs,
             options,
+            page_size,
             db,
             tx: None,
             state: TruthCommit::empty(),
             touched: false,
-            truth,
+            truth: Truth::new(mvcc),
+            held: None,
             comparisons_left: MAX_COMPARISONS,
         }
     }
 
-    fn operation(&mut self, op: [u8; OP_BYTES]) {
-        let number = u16::from_le_bytes([op[2], op[3]]);
-        match op[0] % OP_KINDS {
-            0..=3 => self.put(op[1], number, op[4]),
-            4 | 5 => self.delete(op[1]),
-            6 => self.put_cell(op[1], number, op[4]),
-            7 => self.delete_cell(op[1]),
-            8 => self.fill(op[1], op[2], op[4]),
-            9 | 10 => self.commit(),
-            11 => self.roll_back(),
-            12 => {
-                self.commit();
-                self.db.checkpoint().expect("a checkpoint");
-            }
-            13 => {
-                self.commit();
-                self.compare();
-            }
-            14 => {
-                self.commit();
+    fn operation(&mut self, op: &Op) {
+        match op.byte(0) % OP_KINDS {
+            0 | 1 => self.put(op.byte(1), op.number(), op.byte(4)),
+            2 => self.fill(op),
+            3 => self.delete(op.byte(1)),
+            4 | 5 => self.put_cell(op),
+            6 => self.delete_cell(op.coord(1)),
+            7 => self.put_facet(op),
+            8 => self.update_facet(op),
+            9 => self.delete_facet(op),
+            10 => self.put_edge(op),
+            11 => self.link_cells(op),
+            12 => self.delete_edge(op),
+            13 | 14 => self.put_seam(op),
+            15 => self.mark(op),
+            16 => self.resolve_seam(op),
+            17..=19 => self.commit(),
+            20 => self.roll_back(),
+            25 => self.tag(op),
+            26 => self.delete_tag(op),
+            27 | 28 => self.prune(op),
+            29 => self.hold(op),
+            30 => self.let_go(),
+            31 => self.difference(op),
+            _ => self.pause(op),
+        }
+    }
+
+    /// What is done between transactions.
+    fn pause(&mut self, op: &Op) {
+        self.commit();
+        match op.byte(0) % OP_KINDS {
+            21 => self.db.checkpoint().expect("a checkpoint"),
+            22 => self.compare(),
+            23 => {
                 self.db.close().expect("a close");
                 self.reopen(|_| {});
             }
-            _ => self.crash(op[1]),
+            _ => self.crash(op.byte(1)),
         }
     }
 
@@ -114,55 +163,9 @@ impl Run {
         self.tx.get_or_insert_with(|| db.begin_write().expect("nobody else writes"))
     }
 
-    fn put(&mut self, key: u8, len: u16, fill: u8) {
-        let (key, len) = (name(key), usize::from(len) % (MAX_VALUE_BYTES + 20));
-        let value = vec![fill; len];
-        let put = self.tx().put(&key, &value);
-        if len > MAX_VALUE_BYTES {
-            assert!(matches!(put, Err(Error::ValueTooLarge { .. })), "{put:?}");
-            return;
-        }
-        put.expect("a put");
-        self.state.raw.insert(key, value);
-        self.touched = true;
-    }
-
-    fn delete(&mut self, key: u8) {
-        let key = name(key);
-        let removed = self.tx().delete(&key).expect("a delete");
-        assert_eq!(removed, self.state.raw.remove(&key).is_some(), "{key:?}");
-        self.touched |= removed;
-    }
-
-    fn put_cell(&mut self, at: u8, number: u16, text: u8) {
-        let at = coord(at);
-        let mut cell = Cell::new(char::from(text).to_string().repeat(usize::from(number % 300)));
-        if number & 1 == 0 {
-            cell = cell.with_source("fuzz").with_tags([number.to_string()]);
-        }
-        self.tx().put_cell(at, &cell).expect("a put");
-        self.state.cells.insert(at.into(), cell);
-        self.touched = true;
-    }
-
-    fn delete_cell(&mut self, at: u8) {
-        let at = coord(at);
-        let removed = self.tx().delete_cell(at).expect("a delete");
-        assert_eq!(removed, self.state.cells.remove(&at.into()).is_some(), "{at:?}");
-        self.touched |= removed;
-    }
-
-    /// Many keys at once, so that pages split.
-    fn fill(&mut self, first: u8, count: u8, len: u8) {
-        for n in 0..count % 64 {
-            self.put(first.wrapping_add(n), u16::from(len), n);
-        }
-    }
-
     fn commit(&mut self) {
         let Some(tx) = self.tx.take() else { return };
-        let read: Vec<_> = tx.scan::<&[u8]>(..).map(|row| row.expect("a row")).collect();
-        assert!(read.iter().map(|(k, v)| (&**k, &**v)).eq(as_slices(&self.state.raw)));
+        self.check_own(&tx);
         let seq = tx.commit().expect("a commit");
         if std::mem::take(&mut self.touched) {
             let commit = self.db.commits(seq..).ok().and_then(|mut commits| commits.next());
@@ -170,7 +173,24 @@ impl Run {
             (self.state.time, self.state.hash) = (commit.time, commit.history_hash);
             self.truth.commits.push(self.state.clone());
         }
-        assert_eq!(seq, self.truth.commits.len() as u64);
+        assert_eq!(seq, self.truth.head());
+    }
+
+    /// A transaction reads its own writes, in every family and index.
+    fn check_own(&self, tx: &WriteTx) {
+        let records = &self.state.records;
+        let few = |index: u8| Op([index, 0, 0, 0, 0, 0, 0, 0]).coord(0);
+        let first = self.truth.commits.len() as u8;
+        let coords: BTreeSet<PackedCoord> =
+            [first, first.wrapping_add(5)].map(|index| few(index).into()).into();
+        let places = Places {
+            names: &mut records.keys().take(MAX_NAMES),
+            coords: &mut coords.iter().copied(),
+            center: few(first),
+        };
+        let mut verdict = Verdict::default();
+        check_state(tx, records, places, "the transaction", &mut verdict);
+        verdict.assert_right();
     }
 
     fn roll_back(&mut self) {
@@ -181,7 +201,7 @@ impl Run {
     }
 
     fn forget(&mut self) {
-        self.state = self.truth.commits.last().cloned().unwrap_or_else(TruthCommit::empty);
+        self.state = self.truth.newest();
         self.touched = false;
     }
 
@@ -200,9 +220,10 @@ impl Run {
 
     fn reopen(&mut self, before: impl FnOnce(&SimVfs)) {
         before(&self.vfs);
-        self.tx = None;
-        self.forget();
         // A handle keeps the file locked until it is gone.
+        self.tx = None;
+        self.held = None;
+        self.forget();
         let placeholder = Db::open("", Options::in_memory()).expect("a database in memory");
         drop(std::mem::replace(&mut self.db, placeholder));
         self.db = open(&self.vfs, &self.options);
@@ -211,37 +232,46 @@ impl Run {
 
     fn compare(&mut self) {
         let head = self.db.head().expect("it is open");
-        assert_eq!(head, self.truth.commits.len() as u64, "acknowledged commits are kept");
+        assert_eq!(head, self.truth.head(), "acknowledged commits are kept");
+        if self.truth.mvcc {
+            self.check_upkeep();
+            self.check_counts();
+        }
         if self.comparisons_left == 0 {
             return;
         }
         self.comparisons_left -= 1;
-        let outcome = compare(&self.db, &Oracle::new(self.truth.clone()))
-            .unwrap_or_else(|wrong| panic!("{wrong}"));
+        let oracle = Oracle::new(self.truth.clone());
+        let outcome = compare(&self.db, &oracle).unwrap_or_else(|wrong| panic!("{wrong}"));
         assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
+        if let Some((seq, held)) = &self.held {
+            let mut verdict = Verdict::default();
+            snapshot(held, &oracle, *seq, &mut verdict);
+            verdict.assert_right();
+        }
         let report = self.db.check().expect("a check");
         assert!(report.is_clean(), "{:?}", report.findings);
+    }
+
+    /// Acknowledged tags and the floor are kept.
+    fn check_upkeep(&self) {
+        let known = self.truth.upkeep();
+        let tags = self.db.snapshot_tags().expect("tags");
+        assert!(tags.iter().map(|tag| (&tag.name, &tag.seq)).eq(&known.tags), "{tags:?}");
+        assert_eq!(floor_of(&self.db), known.floor.max(1));
+    }
+
+    /// The counters know how many records there are.
+    fn check_counts(&self) {
+        let families = self.db.stats_mvcc().expect("statistics").families;
+        for (family, stats) in Family::ALL.into_iter().zip(families) {
+            let known =
+                self.truth.newest().records.keys().filter(|name| family.holds(name)).count();
+            assert_eq!(stats.visible, known as u64, "{stats:?}");
+        }
     }
 }
 
 fn open(vfs: &SimVfs, options: &Options) -> Db {
     Db::open_with(Arc::new(vfs.clone()), PRIMARY, options.clone()).expect("it opens")
-}
-
-fn as_slices(map: &BTreeMap<Vec<u8>, Vec<u8>>) -> impl Iterator<Item = (&[u8], &[u8])> {
-    map.iter().map(|(key, value)| (&key[..], &value[..]))
-}
-
-/// Keys of several lengths, many with a common start, some with zeros.
-fn name(number: u8) -> Vec<u8> {
-    match number % 4 {
-        0 => vec![number],
-        1 => format!("key {number:03}").into_bytes(),
-        2 => [&b"a long common start \0"[..], &[number; 30]].concat(),
-        _ => vec![0; usize::from(number / 16)],
-    }
-}
-
-fn coord(number: u8) -> Coord {
-    Coord::new(i32::from(number % 16) - 8, i32::from(number / 16) - 8).expect("within the lattice")
 }

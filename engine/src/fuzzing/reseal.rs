@@ -37,7 +37,7 @@ pub(super) fn reseal_frame(bytes: &mut [u8]) -> Option<usize> {
 
 /// Makes every checksum of a primary right, from the leaves up, as far as its trees can be
 /// followed. `crcs` are the new checksums of frames by their old ones.
-pub fn reseal_primary(bytes: &mut [u8], crcs: &BTreeMap<u32, u32>) {
+pub(super) fn reseal_primary(bytes: &mut [u8], crcs: &BTreeMap<u32, u32>) {
     if bytes.len() < HEADER_BYTES as usize {
         return;
     }
@@ -137,7 +137,7 @@ impl Pages<'_> {
 
 /// Makes every checksum of a log right, and the chain of frames with them. Returns the new
 /// checksums by the old ones.
-pub fn reseal_log(bytes: &mut [u8], segment_bytes: usize) -> BTreeMap<u32, u32> {
+pub(super) fn reseal_log(bytes: &mut [u8], segment_bytes: usize) -> BTreeMap<u32, u32> {
     let mut crcs = BTreeMap::new();
     let mut segments: Vec<&mut [u8]> = bytes.chunks_exact_mut(segment_bytes).collect();
     segments.sort_by_key(|segment| u64_at(segment, 16));

@@ -8,14 +8,11 @@ use std::sync::Arc;
 
 use hexxladb_vfs::sim::SimVfs;
 
-use super::reading::{Oracle, Truth, TruthCommit};
+use super::story::Story;
+use super::truth::Oracle;
 use crate::db::Db;
 use crate::error::Result;
-use crate::lattice::Coord;
 use crate::options::Options;
-use crate::record::{Cell, Validity};
-use crate::time::Timestamp;
-use crate::tx::WriteTx;
 
 /// Where a sample's primary lies.
 pub const PRIMARY: &str = "/db";
@@ -23,8 +20,6 @@ pub const PRIMARY: &str = "/db";
 pub const LOG: &str = "/db-wal";
 /// Bytes of its log segments.
 const SEGMENT_BYTES: u32 = 16 << 10;
-/// Time of the first commit.
-const FIRST_TIME_SECS: i64 = 1_700_000_000;
 
 /// What a sample is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +35,9 @@ pub struct Shape {
     pub large_end: bool,
 }
 
+/// Primary and log.
+pub(super) type Files = (Vec<u8>, Vec<u8>);
+
 /// A small database and what it holds.
 #[derive(Debug)]
 pub struct Sample {
@@ -47,7 +45,7 @@ pub struct Sample {
     pub vfs: SimVfs,
     /// What must be read from it.
     pub oracle: Oracle,
-    /// The files as they were after each commit and each checkpoint.
+    /// The files as they were after each commit, each checkpoint and each act of maintenance.
     pub earlier: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -56,8 +54,9 @@ pub fn small_options() -> Options {
     Options::new().small_limits(SEGMENT_BYTES).cache_bytes(64 << 10).checkpoint_wal_bytes(1 << 20)
 }
 
-/// Makes the database of this shape: eight commits with overwritten, deleted and large values,
-/// notes, cells with every field, and five checkpoints between the first six of them.
+/// Makes the database of this shape: eight commits with records of all families, overwritten,
+/// deleted and large ones, and checkpoints between the first seven of them. With format v2 the
+/// first four commits are pruned, though not all of their versions are gone, and there are tags.
 ///
 /// # Errors
 /// What the engine returns; it should succeed.
@@ -65,16 +64,12 @@ pub fn sample(shape: Shape) -> Result<Sample> {
     let vfs = SimVfs::new(7);
     let options = small_options().mvcc(shape.mvcc).page_size(shape.page_size);
     let db = Db::open_with(Arc::new(vfs.clone()), PRIMARY, options.max_value_bytes(4096))?;
-    let mut story =
-        Story { db: &db, vfs: &vfs, truth: Truth::new(shape.mvcc), earlier: Vec::new() };
+    let mut story = Story::new(&db, &vfs, shape.mvcc);
     story.tell()?;
     if shape.large_end {
-        story.commit(None, |tx| tx.put("a large end", &pattern(9, 2300)))?;
+        story.large_end()?;
     }
-    let Story { mut truth, mut earlier, .. } = story;
-    for (commit, found) in truth.commits.iter_mut().zip(db.commits(..)?) {
-        commit.hash = found?.history_hash;
-    }
+    let (truth, mut earlier) = story.end();
     if shape.closed {
         db.close()?;
         earlier.push(files(&vfs));
@@ -85,143 +80,31 @@ pub fn sample(shape: Shape) -> Result<Sample> {
     Ok(Sample { vfs, oracle: Oracle::new(truth), earlier })
 }
 
-fn files(vfs: &SimVfs) -> (Vec<u8>, Vec<u8>) {
+/// The files as they are now.
+pub(super) fn files(vfs: &SimVfs) -> Files {
     let file = |name: &str| vfs.read_file(Path::new(name)).unwrap_or_default();
     (file(PRIMARY), file(LOG))
 }
 
-/// A database as it grows, and what it holds by now.
-struct Story<'a> {
-    db: &'a Db,
-    vfs: &'a SimVfs,
-    truth: Truth,
-    earlier: Vec<(Vec<u8>, Vec<u8>)>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::frame::{self, FrameType};
+    use crate::format::segment::BLOCK_BYTES;
 
-impl Story<'_> {
-    fn tell(&mut self) -> Result<()> {
-        self.commit(None, |tx| {
-            for key in ["a", "b", "c", "nul\0in the middle"] {
-                tx.put(key, &pattern(key.len() as u8, 40))?;
-            }
-            tx.cell(0, 0, &Cell::new("origin"))?;
-            tx.cell(3, -1, &Cell::new("to be deleted"))
-        })?;
-        self.checkpoint()?;
-        self.commit(Some("a large value"), |tx| {
-            tx.put("large", &pattern(2, 1500))?;
-            tx.put("a", b"second")
-        })?;
-        self.checkpoint()?;
-        self.commit(Some(""), |tx| {
-            tx.delete("b")?;
-            tx.delete_cell(3, -1)
-        })?;
-        self.commit(None, |tx| {
-            (0..10).try_for_each(|n| tx.put(&format!("row {n}"), &pattern(n, 60)))?;
-            tx.put("large", &pattern(4, 1100))
-        })?;
-        self.checkpoint()?;
-        self.commit(Some("every field of a cell"), |tx| tx.cell(-7, 20, &full_cell()))?;
-        self.checkpoint()?;
-        self.commit(None, |tx| {
-            tx.delete("large")?;
-            (0..6).try_for_each(|n| tx.delete(&format!("row {n}")))
-        })?;
-        // By now pages are reused that held other states of the same tree.
-        self.checkpoint()?;
-        self.commit(None, |tx| tx.put("large again", &pattern(7, 2600)))?;
-        self.commit(Some("the last one"), |tx| {
-            tx.put("", b"the empty key")?;
-            tx.cell(0, 0, &Cell::new("origin, changed"))
-        })
+    const KILLED: Shape = Shape { mvcc: true, page_size: 512, closed: false, large_end: false };
+
+    /// Tests flip every byte of the log, and read everything each time; and they cut it, which must
+    /// lose the newest frames before others.
+    #[test]
+    fn the_log_is_short_and_ends_with_its_newest_frames() {
+        let sample = sample(KILLED).unwrap();
+        let (_, log) = files(&sample.vfs);
+        assert_eq!(log.len(), 2 * SEGMENT_BYTES as usize);
+        let frames: Vec<_> = log.chunks(BLOCK_BYTES).filter_map(frame::decode).collect();
+        assert!(frames.is_sorted_by_key(|frame| frame.header.number));
+        let last: Vec<_> = frames.iter().rev().take(5).map(|f| f.header.frame_type).collect();
+        let (commit, maintenance) = (FrameType::Commit, FrameType::Maintenance);
+        assert_eq!(last, [commit, maintenance, maintenance, maintenance, commit]);
     }
-
-    fn checkpoint(&mut self) -> Result<()> {
-        self.db.checkpoint()?;
-        self.earlier.push(files(self.vfs));
-        Ok(())
-    }
-
-    fn commit(
-        &mut self,
-        note: Option<&str>,
-        write: impl FnOnce(&mut Both<'_>) -> Result<()>,
-    ) -> Result<()> {
-        let mut state = self.truth.commits.last().cloned().unwrap_or_else(TruthCommit::empty);
-        // Times of its own, so that they do not hang on how many file operations there were.
-        state.time = match self.truth.commits.last() {
-            Some(last) => Timestamp::from_nanos(last.time.as_nanos() + 60_000_000_000),
-            None => Timestamp::from_secs(FIRST_TIME_SECS),
-        };
-        self.db.update(|tx| {
-            tx.set_commit_time(state.time)?;
-            if let Some(note) = note {
-                tx.set_note(note)?;
-            }
-            write(&mut Both { tx, state: &mut state })
-        })?;
-        state.note = note.map(str::to_owned);
-        self.truth.commits.push(state);
-        self.earlier.push(files(self.vfs));
-        Ok(())
-    }
-}
-
-/// A transaction and a plain state: what is done to the one is done to the other.
-struct Both<'a> {
-    tx: &'a mut WriteTx,
-    state: &'a mut TruthCommit,
-}
-
-impl Both<'_> {
-    fn put(&mut self, key: &str, value: &[u8]) -> Result<()> {
-        self.state.raw.insert(key.into(), value.into());
-        self.tx.put(key, value)
-    }
-
-    fn delete(&mut self, key: &str) -> Result<()> {
-        let was_there = self.state.raw.remove(key.as_bytes()).is_some();
-        assert_eq!(self.tx.delete(key)?, was_there);
-        Ok(())
-    }
-
-    fn cell(&mut self, q: i32, r: i32, cell: &Cell) -> Result<()> {
-        let at = Coord::new(q, r)?;
-        self.state.cells.insert(at.into(), cell.clone());
-        self.tx.put_cell(at, cell)
-    }
-
-    fn delete_cell(&mut self, q: i32, r: i32) -> Result<()> {
-        let at = Coord::new(q, r)?;
-        let was_there = self.state.cells.remove(&at.into()).is_some();
-        assert_eq!(self.tx.delete_cell(at)?, was_there);
-        Ok(())
-    }
-}
-
-/// A value in which no part is like another.
-fn pattern(seed: u8, len_bytes: usize) -> Vec<u8> {
-    let mut state = u32::from(seed) + 1;
-    let step = |_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    (0..len_bytes).map(step).collect()
-}
-
-fn full_cell() -> Cell {
-    let validity = Validity {
-        valid_from: Some(Timestamp::from_secs(-5)),
-        valid_to: Some(Timestamp::from_secs(1_000_000)),
-    };
-    let mut cell = Cell::new("Ein Satz mit ümlauten.\n")
-        .with_source("kitchen")
-        .with_confidence(0.25)
-        .with_tags(["home", "tea"])
-        .with_validity(validity);
-    cell.cluster_hint = Some("near the door".into());
-    cell.provenance.created_at = Timestamp::from_secs(10);
-    cell.provenance.updated_at = Timestamp::from_secs(20);
-    cell
 }

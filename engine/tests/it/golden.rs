@@ -16,7 +16,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hexxladb::fuzzing::{LOG, PRIMARY, Shape, compare, sample};
-use hexxladb::{Bytes, Cell, Db, Error, Options, ReadTx};
+use hexxladb::{
+    Bytes, Cell, Db, Error, Facet, Options, Provenance, ReadTx, Seam, Timestamp, Validity,
+};
 
 const PAGE_BYTES: u32 = 4096;
 
@@ -143,8 +145,14 @@ fn listing(db: &Db) -> String {
         db.view(|tx| list_snapshot(&mut out, tx)).unwrap();
         return out;
     }
+    for tag in db.snapshot_tags().unwrap() {
+        writeln!(out, "tag {:?} at {}", tag.name, tag.seq).unwrap();
+    }
     for seq in 0..=head {
-        db.view_at(seq, |tx| list_snapshot(&mut out, tx)).unwrap();
+        match db.view_at(seq, |tx| list_snapshot(&mut out, tx)) {
+            Err(Error::SnapshotPruned { .. }) => writeln!(out, "snapshot {seq} is pruned").unwrap(),
+            listed => listed.unwrap(),
+        }
     }
     out
 }
@@ -159,6 +167,43 @@ fn list_snapshot(out: &mut String, tx: &ReadTx) -> Result<(), Error> {
         let (at, cell) = row?;
         writeln!(out, "  cell {at} = {}", shown_cell(&cell)).unwrap();
     }
+    for row in tx.facets(..) {
+        let (at, id, facet) = row?;
+        writeln!(out, "  facet {at}/{id} = {}", shown_facet(&facet)).unwrap();
+    }
+    for row in tx.edges(..) {
+        let (id, edge) = row?;
+        writeln!(out, "  edge {id} = {} {}", edge.weight, shown_provenance(&edge.provenance))
+            .unwrap();
+    }
+    for row in tx.seams(..) {
+        let (id, seam) = row?;
+        writeln!(out, "  seam {id} = {}", shown_seam(&seam)).unwrap();
+    }
+    list_indexes(out, tx)
+}
+
+fn list_indexes(out: &mut String, tx: &ReadTx) -> Result<(), Error> {
+    for row in tx.cells_by_tag(..).coords() {
+        let (tag, at) = row?;
+        writeln!(out, "  by tag {tag:?} {at}").unwrap();
+    }
+    for row in tx.cells_by_source(..).coords() {
+        let (source, at) = row?;
+        writeln!(out, "  by source {source:?} {at}").unwrap();
+    }
+    for row in tx.cells_by_week(..).coords() {
+        let (week, at) = row?;
+        writeln!(out, "  by week {week} {at}").unwrap();
+    }
+    for row in tx.seams_by_source(..) {
+        let (source, id, _) = row?;
+        writeln!(out, "  by source {source:?} {id}").unwrap();
+    }
+    for row in tx.seams_by_week(..) {
+        let (week, id, _) = row?;
+        writeln!(out, "  by week {week} {id}").unwrap();
+    }
     Ok(())
 }
 
@@ -171,18 +216,48 @@ fn shown(value: &Bytes) -> String {
     format!("\"{}\" of {} bytes, fnv {sum:016x}", start.escape_ascii(), value.len())
 }
 
+fn nanos(time: Timestamp) -> i64 {
+    time.as_nanos()
+}
+
 fn shown_cell(cell: &Cell) -> String {
     let Cell { raw_content, provenance, validity, tags, cluster_hint, .. } = cell;
-    let time = |time: hexxladb::Timestamp| time.as_nanos();
     format!(
-        "{raw_content:?} source {:?} confidence {} created {} updated {} valid {:?}..{:?} tags \
-         {tags:?} hint {cluster_hint:?}",
-        provenance.source_id,
-        provenance.confidence,
-        time(provenance.created_at),
-        time(provenance.updated_at),
-        validity.valid_from.map(time),
-        validity.valid_to.map(time),
+        "{raw_content:?} {} {} tags {tags:?} hint {cluster_hint:?}",
+        shown_provenance(provenance),
+        shown_validity(*validity),
+    )
+}
+
+fn shown_provenance(provenance: &Provenance) -> String {
+    let Provenance { source_id, confidence, created_at, updated_at } = provenance;
+    let (created, updated) = (nanos(*created_at), nanos(*updated_at));
+    format!("source {source_id:?} confidence {confidence} created {created} updated {updated}")
+}
+
+fn shown_validity(validity: Validity) -> String {
+    format!("valid {:?}..{:?}", validity.valid_from.map(nanos), validity.valid_to.map(nanos))
+}
+
+fn shown_facet(facet: &Facet) -> String {
+    let hash = Bytes::from(facet.derivation_hash.to_vec());
+    let rotated = nanos(facet.last_rotated);
+    format!("{:?} of {} rotated {rotated}", facet.derived_content, shown(&hash))
+}
+
+fn shown_seam(seam: &Seam) -> String {
+    format!(
+        "{} {} {} {:?} delta {} detected {} {} {:?} {} {}",
+        seam.cell_a,
+        seam.seam_type,
+        seam.cell_b,
+        seam.reason,
+        seam.confidence_delta,
+        nanos(seam.detected_at),
+        seam.resolution_status,
+        seam.resolution_note,
+        shown_provenance(&seam.provenance),
+        shown_validity(seam.validity),
     )
 }
 
