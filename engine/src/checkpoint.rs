@@ -13,7 +13,6 @@ use crate::ids::FrameNo;
 use crate::pager::{Owner, WriteError, WriteOut, write_root_pages};
 use crate::probe::{self, Probe};
 use crate::sync::{MutexGuard, lock};
-use crate::wal::Wal;
 
 /// Bytes of pages that one slice writes at most.
 const SLICE_BYTES: usize = 2 << 20;
@@ -34,11 +33,20 @@ impl Core {
                     || resident > self.pager.resident_limit() && since > 0)
         };
         if due {
-            self.begin_checkpoint(wal);
+            self.begin_checkpoint();
         }
     }
 
-    fn begin_checkpoint(&self, wal: &Wal) {
+    /// Begins a checkpoint of the base, unless one is running, whether or not one is due. For the
+    /// owner of the seat.
+    pub(crate) fn begin_checkpoint_early(&self) {
+        if lock(&self.checkpoints.shared).active.is_none() {
+            self.begin_checkpoint();
+        }
+    }
+
+    fn begin_checkpoint(&self) {
+        let Some(wal) = self.wal.get() else { return };
         // Roots that are folded late hold nodes that look unwritten to nobody but memory.
         self.tidy_base();
         let mut job = lock(&self.checkpoints.job);
@@ -75,24 +83,18 @@ impl Core {
         }
     }
 
-    /// Takes steps of the running checkpoint until changed nodes are within their share again.
-    pub(crate) fn drive_checkpoint_while_over(&self) {
-        // What a finished one wrote is let go of by the next writer.
-        while self.pager.resident_bytes() > self.pager.resident_limit() {
-            let Ok(mut job) = self.checkpoints.job.try_lock() else { return };
-            if job.is_none() || self.step(&mut job).is_err() {
-                return;
-            }
-        }
+    /// Runs the checkpoint that has begun to its end, beside commits.
+    pub(crate) fn finish_checkpoint(&self) {
+        // A failure poisons the handle or leaves the old header standing.
+        let _ = self.finish_running();
     }
 
     /// Runs a checkpoint of the base to its end. For the owner of the seat.
     pub(crate) fn checkpoint_now(&self) -> Result<()> {
-        let Some(wal) = self.wal.get() else { return Ok(()) };
         self.finish_running()?;
         self.tidy_base();
         if self.base().frame() > self.checkpoints.durable() {
-            self.begin_checkpoint(wal);
+            self.begin_checkpoint();
             self.finish_running()?;
         }
         self.tidy_base();

@@ -35,6 +35,7 @@ pub(crate) struct Maintenance {
     /// Something is to be written that is not yet in the log.
     dirty: bool,
     last: FrameNo,
+    checkpoint: bool,
     ended: bool,
 }
 
@@ -52,6 +53,7 @@ impl Maintenance {
             frame_bytes: most.min(FRAME_BYTES),
             dirty: false,
             last: base.frame(),
+            checkpoint: false,
             ended: false,
         })
     }
@@ -148,11 +150,20 @@ impl Maintenance {
         Ok(())
     }
 
+    /// Begins a checkpoint, once everything is in the log, unless one is running.
+    pub(crate) fn begin_checkpoint(&mut self) {
+        self.checkpoint = true;
+    }
+
     /// Writes everything to the log, leaves the seat, and returns once it is durable and
     /// published.
     pub(crate) fn commit(mut self) -> Result<()> {
         self.append()?;
-        self.core.begin_checkpoint_if_due();
+        if self.checkpoint {
+            self.core.begin_checkpoint_early();
+        } else {
+            self.core.begin_checkpoint_if_due();
+        }
         self.leave();
         let core = Arc::clone(&self.core);
         match core.settle(self.last, 0) {

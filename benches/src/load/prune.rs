@@ -29,7 +29,8 @@ pub(super) fn run(plan: &Plan<'_>) -> Result<Vec<Figure>> {
     let before = db.head()? / VERSIONS * (VERSIONS / 2 + 1);
     let stretch = Duration::from_millis(plan.size(3_000).max(200));
 
-    let alone_before = reads(&db, &coords, &Until::Time(stretch))?;
+    let (alone_before, at_start) =
+        usage::with_peak_memory(|| reads(&db, &coords, &Until::Time(stretch)))?;
     let file_before = usage::disk_bytes(plan.dir)?;
     let (first, first_peak) = usage::with_peak_memory(|| {
         let beside = Beside { db: &db, before };
@@ -61,6 +62,12 @@ pub(super) fn run(plan: &Plan<'_>) -> Result<Vec<Figure>> {
             bound: Bound::None,
         },
         Figure { name: "peak memory", value: peak, unit: "MiB", bound: Bound::AtMost(budget) },
+        Figure {
+            name: "memory of reads alone",
+            value: at_start.unwrap_or_default() as f64 / MIB,
+            unit: "MiB",
+            bound: Bound::None,
+        },
         Figure { name: "reads alone", value: alone, unit: "reads/s", bound: Bound::None },
         Figure { name: "reads beside", value: first.beside, unit: "reads/s", bound: Bound::None },
         Figure {

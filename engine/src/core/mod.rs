@@ -47,6 +47,14 @@ pub(crate) struct PrunePass {
     pub(crate) done_from: KeyBuf,
 }
 
+/// What pruning goes on with.
+#[derive(Debug, Default)]
+pub(crate) struct Pruning {
+    pub(crate) pass: Option<PrunePass>,
+    /// About how much of the tree it has changed since it last had that written out.
+    pub(crate) changed_bytes: u64,
+}
+
 /// An open database.
 pub(crate) struct Core {
     pub(crate) vfs: Arc<dyn Vfs>,
@@ -62,8 +70,8 @@ pub(crate) struct Core {
     pub(crate) report: RecoveryReport,
     /// The prune floor that is published; read again once a snapshot is registered.
     floor: AtomicU64,
-    /// Where the pass of pruning that is under way has got to.
-    pub(crate) pass: Mutex<Option<PrunePass>>,
+    /// One who prunes at a time, and where that has got to.
+    pub(crate) pruning: Mutex<Pruning>,
     seat: Mutex<Seat>,
     /// A hint for those who spin before they sleep.
     seat_taken: AtomicBool,
@@ -109,7 +117,7 @@ impl Core {
             header: Mutex::new(opened.header),
             report: opened.report,
             floor: AtomicU64::new(opened.root.floor),
-            pass: Mutex::new(None),
+            pruning: Mutex::default(),
             seat: Mutex::new(Seat { base: opened.root, owner: None, sleepers: 0 }),
             seat_taken: AtomicBool::new(false),
             seat_free: Condvar::new(),

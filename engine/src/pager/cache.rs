@@ -135,7 +135,8 @@ impl Pager {
         space: Space,
         read_only: bool,
     ) -> Self {
-        let leaf_bytes = cache_bytes / 2;
+        let leaf_bytes = cache_bytes / 8 * 3;
+        let resident_bytes = cache_bytes - leaf_bytes;
         let page = page_size as u64;
         // One shard for small caches: a shard must hold several pages to be of use.
         let shards = if leaf_bytes / page >= 1024 { 8 } else { 1 };
@@ -165,7 +166,8 @@ impl Pager {
             leaves,
             evicting: evictions.begun,
             resident: Arc::default(),
-            resident_limit: leaf_bytes - OVERSHOOT_PAGES.saturating_mul(page).min(leaf_bytes / 8),
+            resident_limit: resident_bytes
+                - OVERSHOOT_PAGES.saturating_mul(page).min(resident_bytes / 8),
             shed_due: AtomicBool::new(false),
             lookups: AtomicU64::new(0),
         }

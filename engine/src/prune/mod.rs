@@ -17,7 +17,7 @@ pub use profile::{PrunePlan, PruneProfile, Pruned};
 pub(crate) use profile::{carry_out, plan_by_profile, tick};
 
 use crate::cancel::CancelToken;
-use crate::core::{Core, PrunePass};
+use crate::core::{Core, PrunePass, Pruning};
 use crate::error::{Error, Result};
 use crate::keys;
 use crate::maintenance::Maintenance;
@@ -28,6 +28,10 @@ use crate::sync::{lock, spin_while};
 use crate::time::Timestamp;
 use crate::timeline::{Commit, Source, commit_at, first_commit, seq_at_time};
 use batch::{Batch, Walk};
+
+/// Pruning changes up to this share of the cache before it has that written out: memory for branches
+/// and for what others change is dear, and who prunes has time.
+const CHANGED_SHARE: u64 = 16;
 
 /// Rows that one slice removes at most, and commits that it cuts from the timeline.
 const SLICE_ROWS: u64 = 512;
@@ -131,7 +135,7 @@ fn run(
         // Who prunes beside this thread has the pass, and waits for this thread's seat.
         return Err(Error::NestedWrite);
     }
-    let mut pass = lock(&core.pass);
+    let mut pruning = lock(&core.pruning);
     let held_by = raise_floor(core, before)?;
     let (mut rows, mut slices) = (0, 0);
     loop {
@@ -139,7 +143,7 @@ fn run(
         if cancel.is_some_and(CancelToken::is_cancelled) {
             return Err(Error::Cancelled { done: rows });
         }
-        let slice = slice(core, &mut pass, bounds.max_rows - rows)?;
+        let slice = slice(core, &mut pruning, bounds.max_rows - rows)?;
         rows += slice.rows;
         slices += 1;
         if slice.done || rows == bounds.max_rows || slices == bounds.max_slices {
@@ -182,7 +186,8 @@ struct Slice {
     done: bool,
 }
 
-fn slice(core: &Arc<Core>, pass: &mut Option<PrunePass>, max_rows: u64) -> Result<Slice> {
+fn slice(core: &Arc<Core>, pruning: &mut Pruning, max_rows: u64) -> Result<Slice> {
+    let pass = &mut pruning.pass;
     let root = core.group.load_full();
     let source = core.source(&root);
     // Who began to read before the floor rose may have registered below it since.
@@ -206,7 +211,7 @@ fn slice(core: &Arc<Core>, pass: &mut Option<PrunePass>, max_rows: u64) -> Resul
     let commits = commits_below(&source, floor)?;
     let timeline_done = (commits.len() as u64) < SLICE_ROWS;
     drop(root);
-    apply(core, &batch, &commits, pruned_to)?;
+    apply(core, &batch, &commits, pruned_to, &mut pruning.changed_bytes)?;
     // Only now: what an error has kept from being removed is chosen again.
     match (pass.as_mut(), done_from) {
         (Some(pass_now), Some(bound)) if pruned_to.is_none() => pass_now.done_from = bound,
@@ -232,12 +237,14 @@ fn apply(
     batch: &Batch,
     commits: &[Commit],
     pruned_to: Option<u64>,
+    changed_bytes: &mut u64,
 ) -> Result<()> {
     if batch.keys.is_empty() && commits.is_empty() && pruned_to.is_none() {
         return Ok(());
     }
     probe::hit(Probe::PruneSlice);
     let mut maintenance = Maintenance::begin(core)?;
+    let before = core.pager.resident_bytes();
     for key in &batch.keys {
         maintenance.remove(key)?;
     }
@@ -247,9 +254,16 @@ fn apply(
     if let Some(pruned) = pruned_to.filter(|pruned| *pruned > maintenance.root().pruned) {
         maintenance.note_pruned(pruned);
     }
+    *changed_bytes += core.pager.resident_bytes().saturating_sub(before);
+    let write_out = *changed_bytes > core.options.cache_bytes / CHANGED_SHARE;
+    if write_out {
+        *changed_bytes = 0;
+        maintenance.begin_checkpoint();
+    }
     maintenance.commit()?;
-    // Who prunes writes out what pruning has changed, not those who commit.
-    core.drive_checkpoint_while_over();
+    if write_out {
+        core.finish_checkpoint();
+    }
     Ok(())
 }
 
