@@ -31,7 +31,7 @@ impl Db {
     ///
     /// Call again until it returns 0: then nothing is left to be removed, or something holds the
     /// floor, which [`Db::plan_prune`] names. Writers wait for about as long as for a transaction
-    /// of 512 rows; readers do not wait. The walk passes over what did not change since the last
+    /// of 128 rows; readers do not wait. The walk passes over what did not change since the last
     /// one that was through.
     ///
     /// ```

@@ -33,8 +33,9 @@ use batch::{Batch, Walk};
 /// and for what others change is dear, and who prunes has time.
 const CHANGED_SHARE: u64 = 16;
 
-/// Rows that one slice removes at most, and commits that it cuts from the timeline.
-const SLICE_ROWS: u64 = 512;
+/// Each slice waits for its sync: small ones leave more of the machine to readers. Rows that one
+/// slice removes at most, and commits that it cuts from the timeline.
+const SLICE_ROWS: u64 = 128;
 
 /// Below what to prune.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
