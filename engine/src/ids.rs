@@ -59,7 +59,7 @@ pub(crate) type Checksum = [u8; 16];
 /// Largest magnitude of each of the coordinates q, r and s = −q − r.
 pub(crate) const MAX_COMPONENT: i32 = (1 << 18) - 1;
 
-/// An axial coordinate; |q|, |r| and |q + r| are at most [`MAX_COMPONENT`].
+/// An axial coordinate; |q|, |r| and |q + r| are at most [`MAX_COMPONENT`](crate::lattice::MAX_COMPONENT).
 ///
 /// Displayed as `(q,r)`, and read back from that or from `q,r`. It has no order of its own; sort
 /// by [`PackedCoord`](crate::PackedCoord) for the order of keys.

@@ -106,7 +106,7 @@ impl std::fmt::Debug for ReadTx {
 
 /// A snapshot that its owner may keep and send to other threads. Commits, checkpoints and pruning
 /// do not disturb it; after [`Db::close`](crate::Db::close) its reads are
-/// [`Error::DatabaseClosed`].
+/// [`Error::DatabaseClosed`](crate::Error::DatabaseClosed).
 #[derive(Debug)]
 pub struct Snapshot(ReadTx);
 
