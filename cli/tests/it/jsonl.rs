@@ -1,8 +1,6 @@
 //! `export jsonl` and `import jsonl`: nothing lost either way, and nothing half done.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
 use hexxladb::{
     Cell, Coord, Db, Edge, Facet, FacetId, Options, Provenance, ResolutionStatus, Seam, SeamType,
@@ -10,7 +8,7 @@ use hexxladb::{
 };
 
 use crate::by_hand::{hexxladb, kitchen};
-use crate::program::{Place, args, cell_lines, program, run, run_with, signal, wait};
+use crate::program::{Place, args, cell_lines, run, run_signalled, run_with};
 
 fn coord(q: i32, r: i32) -> Coord {
     Coord::new(q, r).unwrap()
@@ -357,17 +355,7 @@ fn a_killed_import_goes_on() {
     run(args!["export", "jsonl", &db, &file, "--history"]).ok();
     let (mut killed, mut stopped) = (0, 0);
     for (number, delay) in [(9, 30), (2, 50), (9, 70), (15, 90), (9, 120)] {
-        let mut child = program()
-            .args(args!["import", "jsonl", &copy, &file])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(Duration::from_millis(delay));
-        if child.try_wait().unwrap().is_none() {
-            signal(&child, number);
-        }
-        let answer = wait(child);
+        let answer = run_signalled(args!["import", "jsonl", &copy, &file], number, delay);
         match answer.code {
             0 => {}
             -1 => killed += 1,

@@ -2,11 +2,9 @@
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
 use crate::by_hand::{hexxladb, kitchen};
-use crate::program::{Place, args, program, run, run_with, signal, wait};
+use crate::program::{Place, args, run, run_signalled, run_with};
 
 /// Commits of one changed cell each.
 fn many_versions(place: &Place, commits: usize) -> PathBuf {
@@ -112,17 +110,7 @@ fn a_prune_that_is_killed_or_stopped_goes_on() {
     let wanted = run(args!["ls", &db, "--at", "5990", "--json"]).ok().stdout;
     let (mut killed, mut stopped) = (0, 0);
     for (number, delay) in [(9, 5), (2, 8), (9, 12), (15, 18), (2, 25), (9, 40)] {
-        let mut child = program()
-            .args(args!["prune", &db, "--before", "5990", "--yes"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(Duration::from_millis(delay));
-        if child.try_wait().unwrap().is_none() {
-            signal(&child, number);
-        }
-        let answer = wait(child);
+        let answer = run_signalled(args!["prune", &db, "--before", "5990", "--yes"], number, delay);
         match answer.code {
             0 => {}
             -1 => killed += 1,

@@ -1,6 +1,6 @@
 //! Runs the built program and looks at all it answers.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -123,6 +123,25 @@ pub(crate) fn wait(child: Child) -> Answer {
         std::thread::sleep(Duration::from_millis(2));
     }
     child.wait_with_output().expect("an end").into()
+}
+
+/// Runs the program and sends it a signal after so many milliseconds, unless it has ended by then.
+pub(crate) fn run_signalled(
+    arguments: impl IntoIterator<Item = OsString>,
+    number: i32,
+    delay_millis: u64,
+) -> Answer {
+    let mut child = program()
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program to start");
+    std::thread::sleep(Duration::from_millis(delay_millis));
+    if child.try_wait().expect("a child to look at").is_none() {
+        signal(&child, number);
+    }
+    wait(child)
 }
 
 /// A directory of the test's own.
