@@ -74,8 +74,13 @@ pub(crate) struct Changes {
 impl Changes {
     /// Changes on top of `root`, for the commit after it.
     pub(crate) fn new(root: Root, change: FrameNo, mvcc: bool) -> Self {
-        let stamp = Stamp { seq: root.seq + 1, change };
-        Self { root, edit: Edit::new(stamp), mvcc }
+        let seq = root.seq + 1;
+        Self::commit(root, seq, change, mvcc)
+    }
+
+    /// Changes on top of `root`, for the commit of this sequence.
+    pub(crate) fn commit(root: Root, seq: u64, change: FrameNo, mvcc: bool) -> Self {
+        Self { root, edit: Edit::new(Stamp { seq, change }), mvcc }
     }
 
     /// Changes on top of `root` that take no sequence and make nothing newer.
@@ -174,7 +179,7 @@ impl Changes {
 
     /// Closes the commit: its timeline rows, and the state's place in history.
     pub(crate) fn finish(&mut self, pager: &Pager, row: &MetaRow) -> Result<()> {
-        let seq = self.root.seq + 1;
+        let seq = self.edit.stamp.seq;
         let value = row.encode();
         self.put_meta(pager, &keys::commit_key(seq), &value)?;
         self.put_meta(pager, &keys::commit_time_key(row.time, seq), &[])?;
@@ -182,6 +187,13 @@ impl Changes {
         self.root.time = row.time.as_nanos();
         self.root.hash = row.hash;
         Ok(())
+    }
+
+    /// The commit is the first that this database knows, and took its place in an older history:
+    /// nothing before it can be read.
+    pub(crate) fn begin_history(&mut self) {
+        let root = &mut self.root;
+        (root.base, root.floor, root.pruned) = (root.seq, root.seq, root.seq);
     }
 
     /// The key's logical part and sequence; the whole key in format v1.

@@ -101,6 +101,16 @@ impl Core {
         Ok(())
     }
 
+    /// Runs a checkpoint of the base to its end, whether or not anything has changed. For the owner
+    /// of the seat.
+    pub(crate) fn checkpoint_again(&self) -> Result<()> {
+        self.finish_running()?;
+        self.begin_checkpoint();
+        self.finish_running()?;
+        self.tidy_base();
+        Ok(())
+    }
+
     fn finish_running(&self) -> Result<()> {
         let mut job = lock(&self.checkpoints.job);
         while job.is_some() {
@@ -172,7 +182,13 @@ impl Core {
         let file = &self.pager.file;
         let synced = if grown { file.sync_all() } else { file.sync_data() };
         synced.map_err(|error| WriteError::Failed(error.into()))?;
+        // As the last step before the header: a sealed segment takes no more until that is durable.
+        let changelog = self.sync_changelog().map_err(|error| match error {
+            Error::Io(io) if io.is_no_space() => WriteError::NoSpace(Error::Io(io)),
+            other => WriteError::Failed(other),
+        })?;
         self.write_header(|next| {
+            next.changelog = changelog.unwrap_or(next.changelog);
             next.page_count = roots.page_count;
             next.catalog = roots.catalog;
             next.free_list = roots.free_list;
@@ -185,6 +201,9 @@ impl Core {
         .map_err(WriteError::Failed)?;
         lock(&self.checkpoints.shared).root_pages = roots.pages;
         wal.header_durable(lock(&self.header).generation, root.frame());
+        // A sealed segment is set apart. A failure poisons the handle, or is met again by writers.
+        let _ = self.catch_up_changelog();
+        self.trim_changelog_if_due();
         Ok(())
     }
 

@@ -7,7 +7,9 @@ use hexxladb_vfs::{File, FileExt, LockKind, LockOutcome, OpenMode, Vfs};
 
 use crate::btree::Tree;
 use crate::error::{Error, Result};
-use crate::format::header::{HEADER_BYTES, Header, Retired, SLOT_BYTES, State, first_page};
+use crate::format::header::{
+    ChangelogState, HEADER_BYTES, Header, Retired, SLOT_BYTES, State, first_page,
+};
 use crate::ids::{FrameNo, Identity};
 use crate::options::{DEFAULT_MAX_VALUE_BYTES, DEFAULT_PAGE_SIZE, Options};
 use crate::pager::{Node, Owner, Pager, Slot, Space, write_root_pages};
@@ -120,6 +122,7 @@ fn write_empty(vfs: &dyn Vfs, file: &Arc<dyn File>, options: &Options) -> Result
         retired: Retired::default(),
         segment_bytes: options.wal_segment_bytes,
         durable: FrameNo(0),
+        changelog: ChangelogState::default(),
     };
     for generation in 1..=2 {
         header.generation = generation;

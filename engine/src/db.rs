@@ -1,5 +1,6 @@
 //! The handle of an open database.
 
+mod changelog;
 mod prune;
 mod tags;
 
@@ -68,8 +69,9 @@ impl Db {
     /// # Errors
     /// As [`Db::open`].
     pub fn open_with(vfs: Arc<dyn Vfs>, path: impl AsRef<Path>, options: Options) -> Result<Self> {
-        let core = recovery::open(vfs, path.as_ref(), options)?;
-        Ok(Self { core: Arc::new(core) })
+        let core = Arc::new(recovery::open(vfs, path.as_ref(), options)?);
+        core.look_at_changelog()?;
+        Ok(Self { core })
     }
 
     /// Reads the newest committed state.

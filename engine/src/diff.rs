@@ -7,13 +7,13 @@
 use std::sync::Arc;
 
 use crate::btree::{self, LeafAhead};
+use crate::content::{Record, family_of, id_of};
 use crate::core::Core;
 use crate::error::Result;
-use crate::history::{Record, id_of, record_of};
 use crate::keys::{self, KeyBuf, KeyRange};
 use crate::record::RecordId;
 use crate::timeline::{Source, newest_at};
-use crate::tx::{Snapshot, damaged};
+use crate::tx::{Snapshot, damaged, decoded};
 
 /// What happened to a record between two snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,9 +140,11 @@ impl SnapshotDiff {
         if old == new {
             return Ok(None);
         }
-        let record = |bytes| record_of(source.pager, logical, bytes);
+        let id = decoded(source.pager, id_of(logical))?;
+        let family = family_of(&id);
+        let record = |bytes| decoded(source.pager, Record::decode(family, bytes));
         Ok(Some(RecordChange {
-            id: id_of(source.pager, logical)?,
+            id,
             old: old.map(record).transpose()?,
             new: new.map(record).transpose()?,
         }))

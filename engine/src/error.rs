@@ -281,6 +281,73 @@ pub enum Error {
         done: u64,
     },
 
+    /// The database keeps no changelog.
+    #[error(
+        "the changelog is off; open with Options::changelog to turn it on (hexxladb: --changelog)"
+    )]
+    ChangelogDisabled,
+
+    /// There is no consumer of the changelog of this name.
+    #[error("there is no changelog consumer {name:?}; changelog_consumer registers it")]
+    ChangelogConsumerNotFound {
+        /// The name.
+        name: String,
+    },
+
+    /// A read below the oldest entry that the changelog still has.
+    #[error(
+        "the changelog begins with commit {oldest}; read on from there, or seed a replica anew"
+    )]
+    ChangelogTruncated {
+        /// The oldest commit whose entries are there.
+        oldest: u64,
+    },
+
+    /// Commits that the changelog says it lacks: it was off, or lost.
+    #[error(
+        "commits {first} to {last} are not in the changelog; read on from {}, or seed a replica anew",
+        last + 1
+    )]
+    ChangelogGap {
+        /// The first commit that is not there.
+        first: u64,
+        /// The last one.
+        last: u64,
+    },
+
+    /// The changelog is ahead of the primary: an older primary lies beside it.
+    #[error(
+        "the changelog goes up to commit {last}, this primary only to {head}; put matching files together, or run `hexxladb changelog repair`, which sets the changelog aside"
+    )]
+    ChangelogMismatch {
+        /// The changelog's last commit.
+        last: u64,
+        /// The primary's head.
+        head: u64,
+    },
+
+    /// The changelog beside the primary belongs to another history.
+    #[error("{} belongs to another database; move it away, or put matching files together", path.display())]
+    ChangelogForeign {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// Bytes of the changelog are not what was written. What comes before was delivered.
+    #[error("the changelog {} is damaged at offset {offset}, after commit {seq}: {what}; run `hexxladb changelog repair`", path.display())]
+    ChangelogCorrupt {
+        /// The segment's file.
+        path: PathBuf,
+        /// The segment's number.
+        segment: u64,
+        /// Byte offset of the frame that is damaged.
+        offset: u64,
+        /// The last commit before it that is intact.
+        seq: u64,
+        /// What was expected and found.
+        what: String,
+    },
+
     /// Two histories under one identity.
     #[error("histories differ at commit {seq}; these are not copies of one database")]
     HistoryDiverged {

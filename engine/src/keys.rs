@@ -28,7 +28,7 @@
 //! | commit | `10` | sequence, 8 bytes big-endian |
 //! | commit-time | `20` | nanoseconds with the sign bit flipped, then sequence, 8 bytes big-endian each |
 //! | snapshot tag | `30` | name, escaped |
-//! | reserved: changelog consumer | `40` | |
+//! | changelog consumer | `40` | name, escaped |
 
 mod decode_error;
 mod escape;
@@ -158,6 +158,7 @@ enum MetaKind {
     Commit = 0x10,
     CommitTime = 0x20,
     Tag = 0x30,
+    Consumer = 0x40,
 }
 
 impl MetaKind {
@@ -166,6 +167,7 @@ impl MetaKind {
             0x10 => Ok(Self::Commit),
             0x20 => Ok(Self::CommitTime),
             0x30 => Ok(Self::Tag),
+            0x40 => Ok(Self::Consumer),
             0x00 | 0xFF => Err(DecodeError::damaged(format!("{byte:#04x} is never a meta kind"))),
             _ => Err(DecodeError::newer(format!("meta kind {byte:#04x}"))),
         }
@@ -225,6 +227,18 @@ pub(crate) fn tag_key(name: &str) -> KeyBuf {
 /// Every row of a snapshot tag, by name.
 pub(crate) fn tag_range() -> KeyRange {
     KeyRange::starting_with(meta_key(MetaKind::Tag))
+}
+
+/// The row of a consumer of the changelog.
+pub(crate) fn consumer_key(name: &str) -> KeyBuf {
+    let mut key = meta_key(MetaKind::Consumer);
+    escape::push_text(&mut key, name.as_bytes());
+    key
+}
+
+/// Every row of a consumer of the changelog, by name.
+pub(crate) fn consumer_range() -> KeyRange {
+    KeyRange::starting_with(meta_key(MetaKind::Consumer))
 }
 
 /// Every row of a record, of all families, without their indexes.

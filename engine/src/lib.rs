@@ -5,15 +5,20 @@
 mod btree;
 mod bytes;
 mod cancel;
+mod chain;
+mod changelog;
 mod changes;
 mod check;
 mod checkpoint;
 mod commits;
+mod consumers;
+mod content;
 mod core;
 mod create;
 mod db;
 mod diff;
 mod dump;
+mod entries;
 mod error;
 mod format;
 #[cfg(feature = "sim")]
@@ -35,7 +40,10 @@ mod probe;
 mod prune;
 mod record;
 mod recovery;
+mod repair;
+mod replica;
 mod scheduler;
+mod segments;
 mod stats;
 mod sync;
 mod tags;
@@ -46,22 +54,31 @@ mod wal;
 
 pub use bytes::Bytes;
 pub use cancel::{CancelToken, Progress, PutCells};
+pub use changelog::{
+    ChangelogCursor, ChangelogEntry, ChangelogFilter, ChangelogOp, ChangelogValue,
+};
 pub use check::{CheckReport, Finding, FindingKind};
 pub use commits::Commits;
+pub use consumers::{ChangelogConsumer, ConsumerInfo};
+pub use content::Record;
 pub use db::Db;
 pub use diff::{ChangeKind, RecordChange, SnapshotDiff};
 pub use dump::{Dump, DumpRow};
+pub use entries::{ChangelogEntries, ChangelogFollow, ChangelogReader, Follow};
 pub use error::{Error, Result};
 pub use hexxladb_vfs as vfs;
-pub use history::{History, Record, Version};
+pub use history::{History, Version};
 pub use lattice::{Coord, PackedCoord};
-pub use options::{Durability, Options, Retention};
+pub use options::{ChangelogOptions, ChangelogValues, Durability, Options, Retention};
 pub use prune::{PruneBefore, PrunePlan, PruneProfile, Pruned};
 pub use record::{
     Cell, Edge, EdgeId, Facet, FacetId, Provenance, RecordId, ResolutionStatus, Seam, SeamType,
     Validity, derivation_hash,
 };
+pub use repair::ChangelogRepair;
+pub use replica::{Applied, Seed};
 pub use scheduler::PruneScheduler;
+pub use segments::{ChangelogInfo, ChangelogSegment, ChangelogVerified};
 pub use stats::{FamilyStats, FloorHold, FloorHolder, RecoveryReport, Stats};
 pub use tags::SnapshotTag;
 pub use time::{Timestamp, Week};

@@ -62,6 +62,15 @@ probes! {
     MaintenanceReplayed = "maintenance replayed",
     OwnIndexRowUndone = "own index row taken back",
     CircleRefused = "circle of supersessions refused",
+    ChangelogCut = "changelog cut at its synced end",
+    ChangelogSealed = "changelog segment sealed",
+    ChangelogRotated = "changelog segment set apart",
+    ChangelogRotatedUnseen = "changelog rotated after the newest header",
+    ChangelogMissing = "changelog missing",
+    ChangelogReplayed = "changelog written from the log",
+    ChangelogNoSpace = "changelog without space",
+    ChangelogFromTree = "large commit in the changelog",
+    ChangelogTrimmed = "changelog segment removed",
     UnfinishedCreate = "unfinished creation begun anew",
 }
 

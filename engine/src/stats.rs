@@ -37,6 +37,8 @@ pub struct FloorHold {
 pub enum FloorHolder {
     /// A snapshot tag of this name: delete it to let go.
     Tag(String),
+    /// A consumer of the changelog that asks to be waited for: advance it, or remove it.
+    Consumer(String),
     /// A snapshot or read transaction of this process: drop it to let go.
     Snapshot,
 }
@@ -45,6 +47,9 @@ impl fmt::Display for FloorHold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.by {
             FloorHolder::Tag(name) => write!(f, "snapshot tag {name:?} at commit {}", self.seq),
+            FloorHolder::Consumer(name) => {
+                write!(f, "changelog consumer {name:?} at commit {}", self.seq)
+            }
             FloorHolder::Snapshot => write!(f, "a snapshot in use at commit {}", self.seq),
         }
     }

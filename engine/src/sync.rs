@@ -2,6 +2,8 @@
 //! checker can stand in for them.
 
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Takes a lock, also where a thread panicked while it held it: what each lock guards is
@@ -13,6 +15,20 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Waits on a condition variable, with the same rule.
 pub(crate) fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
     condvar.wait(guard).unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits on a condition variable for so long at most.
+pub(crate) fn wait_for<'a, T>(
+    condvar: &Condvar,
+    guard: MutexGuard<'a, T>,
+    at_most: Duration,
+) -> MutexGuard<'a, T> {
+    condvar.wait_timeout(guard, at_most).unwrap_or_else(PoisonError::into_inner).0
+}
+
+/// Sleeps for a while.
+pub(crate) fn pause(time: Duration) {
+    drop(wait_for(&Condvar::new(), lock(&Mutex::new(())), time));
 }
 
 /// Wakes one thread, once. (Parking would do, but for the callers' own use of it.)

@@ -23,7 +23,7 @@ pub struct SnapshotTag {
 
 /// Puts a tag, on head where no sequence is given; returns its sequence.
 pub(crate) fn put(core: &Arc<Core>, name: &str, seq: Option<u64>) -> Result<u64> {
-    check_name(core, name)?;
+    check_name(core, "snapshot tag", name)?;
     let mut maintenance = Maintenance::begin(core)?;
     let done = put_in(&mut maintenance, name, seq);
     // Whatever was seen on the way must be durable before anyone hears of it.
@@ -52,7 +52,7 @@ fn put_in(maintenance: &mut Maintenance, name: &str, seq: Option<u64>) -> Result
 
 /// Removes a tag; says whether there was one.
 pub(crate) fn remove(core: &Arc<Core>, name: &str) -> Result<bool> {
-    check_name(core, name)?;
+    check_name(core, "snapshot tag", name)?;
     let mut maintenance = Maintenance::begin(core)?;
     let found = get(&maintenance.source(), name)?.is_some();
     if found {
@@ -102,16 +102,17 @@ fn sequence(source: &Source<'_>, value: &[u8]) -> Result<u64> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-fn check_name(core: &Core, name: &str) -> Result<()> {
+/// Whether a tag, or what else is kept under a name, may have this one.
+pub(crate) fn check_name(core: &Core, what: &'static str, name: &str) -> Result<()> {
     let len = escaped_len(name.as_bytes());
     // What the key takes beside the name.
     let overhead = keys::tag_key("").len();
     let max = MAX_TEXT_BYTES.min(core.limits.max_key_bytes() - overhead);
     if len > max {
-        return Err(Error::KeyTooLarge { what: "snapshot tag", len, max });
+        return Err(Error::KeyTooLarge { what, len, max });
     }
     if name.is_empty() {
-        return Err(Error::invalid("snapshot tag", "empty", "1 to 255 bytes"));
+        return Err(Error::invalid(what, "empty", "1 to 255 bytes"));
     }
     Ok(())
 }

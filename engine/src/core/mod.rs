@@ -1,13 +1,16 @@
 //! What an open database consists of, and the rules between the parts: who may write, when a
 //! header goes out, when the handle is done for.
 
+mod changelog;
 mod checkpoints;
+mod trim;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use hexxladb_vfs::{File, FileExt, Op, Vfs};
 
+use crate::changelog::{Home, Tail};
 use crate::changes::Changes;
 use crate::error::{Error, Result};
 use crate::format::free_list::Extent;
@@ -26,6 +29,7 @@ use crate::sync::{
 use crate::timeline::{Group, Registry, Root, Source};
 use crate::wal::{Wal, begin_log};
 
+pub(crate) use changelog::{Changelog, home_of, plan as plan_changelog};
 pub(crate) use checkpoints::{Checkpoints, Job};
 
 /// The one place that a writer takes.
@@ -66,6 +70,8 @@ pub(crate) struct Core {
     pub(crate) group: Group,
     pub(crate) registry: Registry,
     pub(crate) checkpoints: Checkpoints,
+    /// `None` where it is off.
+    pub(crate) changelog: Option<Changelog>,
     pub(crate) header: Mutex<Header>,
     pub(crate) report: RecoveryReport,
     /// The prune floor that is published; read again once a snapshot is registered.
@@ -96,6 +102,8 @@ pub(crate) struct Opened {
     pub(crate) lock_file: Arc<dyn File>,
     /// Pages of the catalogue and the free list that the header names.
     pub(crate) root_pages: Vec<Extent>,
+    /// The end of the changelog, where recovery has begun it.
+    pub(crate) tail: Option<Tail>,
 }
 
 impl Core {
@@ -104,6 +112,14 @@ impl Core {
         if let Some(open) = opened.wal {
             let _ = wal.set(open);
         }
+        let home = Home {
+            vfs: Arc::clone(&opened.vfs),
+            primary: opened.path.clone(),
+            history: opened.header.history,
+        };
+        let changelog = opened.options.changelog.filter(|_| !opened.options.read_only);
+        let changelog = changelog
+            .map(|options| Changelog::new(options, home, &opened.header.changelog, opened.tail));
         Self {
             vfs: opened.vfs,
             path: opened.path,
@@ -114,6 +130,7 @@ impl Core {
             group: Group::new(Arc::clone(&opened.root)),
             registry: Registry::new(),
             checkpoints: Checkpoints::new(opened.header.retired.frame, opened.root_pages),
+            changelog,
             header: Mutex::new(opened.header),
             report: opened.report,
             floor: AtomicU64::new(opened.root.floor),
@@ -227,6 +244,7 @@ impl Core {
     fn prepare_seat(&self) -> Result<Arc<Root>> {
         self.check_writable()?;
         self.ensure_in_use()?;
+        self.make_room_in_changelog()?;
         self.tidy_base();
         self.release_space();
         Ok(Arc::clone(&lock(&self.seat).base))
@@ -342,6 +360,7 @@ impl Core {
         match reached {
             Ok(reached) => {
                 self.group.publish(reached);
+                self.write_changelog();
                 Ok(())
             }
             Err(cause) => Err(Error::CommitUnknown { seq, cause }),
@@ -355,6 +374,7 @@ impl Core {
         match wal.wait_durable(last) {
             Ok(reached) => {
                 self.group.publish(reached);
+                self.write_changelog();
                 Ok(())
             }
             Err(cause) => Err(Error::Poisoned { cause }),
@@ -385,6 +405,8 @@ impl Core {
         // That the header could be read does not prove that it is durable, and the one before it
         // may count on log segments that are about to be reused.
         self.write_header(|_| {})?;
+        let changelog =
+            self.begin_changelog().map_err(|error| self.poison_unless_harmless(error))?;
         let header = lock(&self.header).clone();
         let begun = begin_log(&*self.vfs, &self.path, &header, &[], None);
         let ((wal, stamp), place) = begun.map_err(|error| self.poison_unless_harmless(error))?;
@@ -394,6 +416,7 @@ impl Core {
             next.epoch = stamp.epoch;
             next.retired = place;
             next.durable = place.frame;
+            next.changelog = changelog;
         })?;
         wal.header_durable(lock(&self.header).generation, place.frame);
         let old = self.base();

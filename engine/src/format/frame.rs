@@ -42,11 +42,14 @@ pub(crate) enum FrameType {
     Abort = 4,
     /// What takes no sequence: the prune floor, removed versions, snapshot tags.
     Maintenance = 5,
+    /// A commit that gives an empty database its place in an older history, with the (rest of
+    /// the) transaction's changes.
+    Base = 6,
 }
 
 impl FrameType {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Anchor, Self::Part, Self::Commit, Self::Abort, Self::Maintenance]
+        [Self::Anchor, Self::Part, Self::Commit, Self::Abort, Self::Maintenance, Self::Base]
             .into_iter()
             .find(|&known| known as u8 == byte)
     }

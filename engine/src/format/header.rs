@@ -22,13 +22,18 @@
 //!  200  retired      frame u64, crc32 u32, slot u32, offset u32 of the last retired frame
 //!  220  segment      u32   bytes of a log segment
 //!  224  durable      u64   the highest log frame known durable when the header was written
-//!  232  …            reserved for the wrapped key (512 B) and the changelog (256 B), zero
+//!  232  …            reserved for the wrapped key (512 B), zero
+//!  744  changelog    state u8 (0: off, 1: on), values u8 (0: full, 1: hash, 2: none),
+//!                    sealed u8, zeros to 752, since u64, segment u64, mark u64, end u64,
+//!                    sequence u64, history hash 16 B
+//!  808  …            zero
 //! 4092  crc32        u32   over everything before
 //! ```
 
 use super::FormatResult;
-use super::bytes::{Reader, put, u32_at};
+use super::bytes::{Reader, array16_at, put, u32_at, u64_at};
 use crate::ids::{COUNT_LIMIT, Checksum, FrameNo, HistoryHash, Identity, PageNo};
+use crate::options::ChangelogValues;
 
 /// Bytes of a header slot.
 pub(crate) const SLOT_BYTES: usize = 4096;
@@ -38,6 +43,9 @@ pub(crate) const SLOTS: u64 = 4;
 pub(crate) const HEADER_BYTES: u64 = SLOTS * SLOT_BYTES as u64;
 const MAGIC: &[u8; 8] = b"HexxlaDB";
 const CRC: usize = SLOT_BYTES - 4;
+
+/// Where a slot says how far the changelog is synced.
+const CHANGELOG: usize = 744;
 
 const _: () = assert!(HEADER_BYTES.is_multiple_of(4096));
 
@@ -62,6 +70,77 @@ pub(crate) struct Retired {
     pub(crate) crc: u32,
     pub(crate) slot: u32,
     pub(crate) offset: u32,
+}
+
+/// How far the changelog is on stable storage. Where it is on, everything committed after its end
+/// is in the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ChangelogState {
+    pub(crate) on: bool,
+    pub(crate) values: ChangelogValues,
+    /// The commit after which it was turned on.
+    pub(crate) since: u64,
+    pub(crate) end: ChangelogEnd,
+}
+
+/// The synced end of the changelog; segment 0 where there never was one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ChangelogEnd {
+    pub(crate) segment: u64,
+    /// The frame before the end is a footer, not a mark.
+    pub(crate) sealed: bool,
+    /// Where that frame begins; the segment's header where it has none yet.
+    pub(crate) mark: u64,
+    pub(crate) offset: u64,
+    /// The last commit, and its history hash.
+    pub(crate) seq: u64,
+    pub(crate) hash: HistoryHash,
+}
+
+impl ChangelogState {
+    fn encode(&self, slot: &mut [u8]) {
+        let end = &self.end;
+        let values = match self.values {
+            ChangelogValues::Full => 0,
+            ChangelogValues::Hash => 1,
+            ChangelogValues::None => 2,
+        };
+        let flags = [u8::from(self.on), values, u8::from(end.sealed)];
+        put(slot, CHANGELOG, &flags);
+        let numbers = [self.since, end.segment, end.mark, end.offset, end.seq];
+        for (at, number) in numbers.iter().enumerate() {
+            put(slot, CHANGELOG + 8 + 8 * at, &number.to_le_bytes());
+        }
+        put(slot, CHANGELOG + 48, &end.hash);
+    }
+
+    fn decode(slot: &[u8]) -> FormatResult<Self> {
+        let number = |at: usize| u64_at(slot, CHANGELOG + 8 + 8 * at);
+        let flag = |at: usize| match slot[CHANGELOG + at] {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(format!("a changelog of state {other}")),
+        };
+        let values = match slot[CHANGELOG + 1] {
+            0 => ChangelogValues::Full,
+            1 => ChangelogValues::Hash,
+            2 => ChangelogValues::None,
+            other => return Err(format!("values of kind {other} in the changelog")),
+        };
+        let end = ChangelogEnd {
+            segment: number(1),
+            sealed: flag(2)?,
+            mark: number(2),
+            offset: number(3),
+            seq: number(4),
+            hash: array16_at(slot, CHANGELOG + 48),
+        };
+        let counts = [number(0), end.segment, end.offset, end.seq];
+        if counts.iter().any(|&count| count >= COUNT_LIMIT) || end.mark > end.offset {
+            return Err("the changelog ends at a place that cannot be".into());
+        }
+        Ok(Self { on: flag(0)?, values, since: number(0), end })
+    }
 }
 
 /// One header generation.
@@ -90,6 +169,7 @@ pub(crate) struct Header {
     pub(crate) retired: Retired,
     pub(crate) segment_bytes: u32,
     pub(crate) durable: FrameNo,
+    pub(crate) changelog: ChangelogState,
 }
 
 /// Why a slot does not count.
@@ -143,6 +223,7 @@ impl Header {
         }
         out.extend_from_slice(&self.durable.0.to_le_bytes());
         out.resize(SLOT_BYTES, 0);
+        self.changelog.encode(&mut out);
         let crc = crc32fast::hash(&out[..CRC]);
         put(&mut out, CRC, &crc.to_le_bytes());
         out
@@ -183,7 +264,8 @@ impl Header {
             )));
         }
         let header = Self::decode_fields(version, page_size, &mut reader).map_err(fields)?;
-        let header = Self { compatible, read_only_compatible, ..header };
+        let changelog = ChangelogState::decode(slot).map_err(fields)?;
+        let header = Self { compatible, read_only_compatible, changelog, ..header };
         header.check().map_err(SlotError::Damaged)?;
         Ok(header)
     }
@@ -222,6 +304,7 @@ impl Header {
             },
             segment_bytes: reader.u32()?,
             durable: FrameNo(reader.u64()?),
+            changelog: ChangelogState::default(),
         })
     }
 
@@ -281,6 +364,19 @@ pub(crate) mod tests {
             retired: Retired { frame: FrameNo(14), crc: 15, slot: 2, offset: 4096 },
             segment_bytes: 1 << 20,
             durable: FrameNo(16),
+            changelog: ChangelogState {
+                on: true,
+                values: ChangelogValues::Hash,
+                since: 3,
+                end: ChangelogEnd {
+                    segment: 2,
+                    sealed: true,
+                    mark: 4096,
+                    offset: 8192,
+                    seq: 11,
+                    hash: [6; 16],
+                },
+            },
         }
     }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod bytes;
 pub(crate) mod catalog;
+pub(crate) mod changelog;
 pub(crate) mod child;
 pub(crate) mod frame;
 pub(crate) mod free_list;

@@ -6,9 +6,9 @@ use std::fmt::Debug;
 
 use super::reads::{Family, Index, Key, Reads};
 use super::truth::{Name, Records};
+use crate::content::Record;
 use crate::db::Db;
 use crate::error::{Error, Result};
-use crate::history::Record;
 use crate::lattice::Coord;
 
 /// Rows that are read of one scan at most.

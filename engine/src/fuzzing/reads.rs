@@ -1,8 +1,8 @@
 //! What can be read of a state, alike through snapshots and write transactions, and in one form
 //! for all families and indexes.
 
+use crate::content::Record;
 use crate::error::Result;
-use crate::history::Record;
 use crate::lattice::{Coord, PackedCoord};
 use crate::record::{Cell, EdgeId, Seam};
 use crate::time::Week;

@@ -85,7 +85,13 @@ fn physical_key(bytes: &[u8], mvcc: bool) -> Option<(LogicalKey, Option<u64>)> {
 }
 
 fn is_meta(key: &LogicalKey) -> bool {
-    matches!(key, LogicalKey::Commit(_) | LogicalKey::CommitTime { .. } | LogicalKey::Tag(_))
+    matches!(
+        key,
+        LogicalKey::Commit(_)
+            | LogicalKey::CommitTime { .. }
+            | LogicalKey::Tag(_)
+            | LogicalKey::Consumer(_)
+    )
 }
 
 /// The order of keys is the order of what they name, newest version first.
@@ -173,6 +179,7 @@ fn key_names() -> Vec<(&'static str, LogicalKey)> {
         ("commit", LogicalKey::Commit(9)),
         ("commit-time", LogicalKey::CommitTime { time, seq: 9 }),
         ("tag", LogicalKey::Tag(text())),
+        ("consumer", LogicalKey::Consumer(text())),
         ("raw", LogicalKey::Raw(b"a\0b".to_vec())),
         ("cell", LogicalKey::Cell(at)),
         ("facet", LogicalKey::Facet(at, 5)),

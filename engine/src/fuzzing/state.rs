@@ -8,7 +8,7 @@ use ulid::Ulid;
 use super::reads::{Family, Index, Key, Reads};
 use super::truth::{Name, Records};
 use super::verdict::Verdict;
-use crate::history::Record;
+use crate::content::Record;
 use crate::lattice::{Coord, PackedCoord};
 
 /// Steps from a coordinate that are walked.

@@ -8,9 +8,9 @@ use ulid::Ulid;
 use super::sample::{Files, files};
 use super::truth::{Name, Truth, TruthCommit, Upkeep};
 use crate::bytes::Bytes;
+use crate::content::Record;
 use crate::db::Db;
 use crate::error::Result;
-use crate::history::Record;
 use crate::lattice::Coord;
 use crate::record::{
     Cell, Edge, Facet, FacetId, Provenance, ResolutionStatus, Seam, SeamType, Validity,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ulid::Ulid;
 
-use crate::history::Record;
+use crate::content::Record;
 use crate::lattice::{Coord, PackedCoord};
 use crate::record::{Cell, EdgeId, FacetId, RecordId, Seam};
 use crate::time::Timestamp;

@@ -27,6 +27,8 @@ pub(crate) enum LogicalKey {
     CommitTime { time: Timestamp, seq: u64 },
     /// A snapshot tag.
     Tag(String),
+    /// A consumer of the changelog.
+    Consumer(String),
     /// An application key.
     Raw(Vec<u8>),
     /// A cell.
@@ -181,6 +183,7 @@ fn decode_meta(body: &[u8]) -> Result<LogicalKey, DecodeError> {
             Ok(LogicalKey::CommitTime { time, seq: u64::from_be_bytes(fixed(seq)?) })
         }
         MetaKind::Tag => Ok(LogicalKey::Tag(utf8(escape::whole_text(rest)?)?)),
+        MetaKind::Consumer => Ok(LogicalKey::Consumer(utf8(escape::whole_text(rest)?)?)),
     }
 }
 
@@ -245,6 +248,7 @@ impl fmt::Display for LogicalKey {
                 write!(f, "__meta/commit-time/{}/{seq}", time.as_nanos())
             }
             Self::Tag(name) => write!(f, "__meta/tag/{}", shown(name)),
+            Self::Consumer(name) => write!(f, "__meta/consumer/{}", shown(name)),
             Self::Raw(key) => write!(f, "raw/{}", Escaped(key)),
             Self::Cell(coord) => write!(f, "cell/{coord}"),
             Self::Facet(coord, id) => write!(f, "facet/{coord}/{id}"),

@@ -184,7 +184,7 @@ fn malformed_keys_are_refused() {
     check_refused(b"\x70abc", &DecodeError::newer("key family 0x70"));
     check_refused(b"\x10", &damaged("a meta key has no kind"));
     check_refused(b"\x10\x00", &damaged("0x00 is never a meta kind"));
-    check_refused(b"\x10\x40", &DecodeError::newer("meta kind 0x40"));
+    check_refused(b"\x10\x50", &DecodeError::newer("meta kind 0x50"));
     check_refused(b"\x10\x30", &damaged("text in a key has no end"));
     check_refused(b"\x40abc", &damaged("a key is too short for its coordinate"));
     check_refused(&facet_key(coord(0, 0), 6), &damaged("a facet key holds no facet id"));

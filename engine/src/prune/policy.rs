@@ -6,7 +6,7 @@ use crate::options::Retention;
 use crate::stats::{FloorHold, FloorHolder};
 use crate::tags;
 use crate::time::Timestamp;
-use crate::timeline::{Source, commit_at, seq_at_time};
+use crate::timeline::{Source, commit_at, consumers, seq_at_time};
 
 /// The sequence below which a policy keeps nothing; `None` where it asks for nothing.
 pub(crate) fn suggested(
@@ -32,7 +32,8 @@ pub(crate) fn suggested(
     })
 }
 
-/// What keeps the floor from rising above a sequence: the lowest of tags and snapshots in use.
+/// What keeps the floor from rising above a sequence: the lowest of tags, of consumers that
+/// ask to be waited for, and of snapshots in use.
 pub(crate) fn lowest_hold(core: &Core, source: &Source<'_>) -> Result<Option<FloorHold>> {
     let mut lowest: Option<FloorHold> = None;
     tags::each(source, |tag| {
@@ -41,6 +42,12 @@ pub(crate) fn lowest_hold(core: &Core, source: &Source<'_>) -> Result<Option<Flo
             lowest = Some(FloorHold { seq: tag.seq, by: FloorHolder::Tag(tag.name) });
         }
     })?;
+    for (name, at) in consumers(source)?.into_iter().filter(|(_, at)| at.holds_floor) {
+        let seq = at.seq.max(1);
+        if lowest.as_ref().is_none_or(|hold| seq < hold.seq) {
+            lowest = Some(FloorHold { seq, by: FloorHolder::Consumer(name) });
+        }
+    }
     // At one sequence a tag is named: it stays when the snapshot has gone.
     let live = core.registry.oldest();
     let lower = live.filter(|live| lowest.as_ref().is_none_or(|hold| *live < hold.seq));

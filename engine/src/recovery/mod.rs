@@ -5,12 +5,14 @@
 //! that an older header or the log could need; so a crash at any step is just another crash.
 
 mod replay;
+mod rewrite;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use hexxladb_vfs::{File, FileExt, LockKind, LockOutcome, OpenMode, Vfs};
 
+use crate::changelog::Tail;
 use crate::core::{Core, Opened};
 use crate::create;
 use crate::error::{Error, Result};
@@ -28,7 +30,8 @@ use crate::timeline::Root;
 use crate::wal::{
     Evidence, FrameStamp, LogFile, NewFrame, Replay, Wal, begin_log, parent_of, wal_path,
 };
-use replay::Replayer;
+use replay::{Replayed, Replayer};
+use rewrite::Rewriter;
 
 /// Opens or creates the database at `path`.
 pub(crate) fn open(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<Core> {
@@ -163,6 +166,16 @@ fn check_options(path: &Path, header: &Header, options: &Options) -> Result<()> 
     Ok(())
 }
 
+/// What opening has come to.
+struct Recovered {
+    pager: Pager,
+    root: Root,
+    /// Pages of the catalogue and the free list that the header names.
+    root_pages: Vec<Extent>,
+    report: RecoveryReport,
+    tail: Option<Tail>,
+}
+
 struct Opening<'a> {
     vfs: Arc<dyn Vfs>,
     path: &'a Path,
@@ -214,35 +227,29 @@ impl Opening<'_> {
         self.check_log_of_clean()?;
         // The first write republishes the header, before a page is reused.
         let (pager, root_pages) = self.pager(false)?;
-        let root = Arc::new(Root::load(&pager, &self.header)?);
+        let root = Root::load(&pager, &self.header)?;
         let report = RecoveryReport {
             clean: true,
             generation: self.header.generation,
             ..RecoveryReport::default()
         };
-        Ok(self.into_core(pager, None, root, root_pages, report))
+        Ok(self.into_core(None, Recovered { pager, root, root_pages, report, tail: None }))
     }
 
-    fn into_core(
-        self,
-        pager: Pager,
-        wal: Option<Wal>,
-        root: Arc<Root>,
-        root_pages: Vec<Extent>,
-        report: RecoveryReport,
-    ) -> Core {
+    fn into_core(self, wal: Option<Wal>, recovered: Recovered) -> Core {
         Core::new(Opened {
             limits: self.limits(),
             vfs: self.vfs,
             path: self.path.to_path_buf(),
             options: self.options,
-            pager,
+            pager: recovered.pager,
             wal,
-            root,
+            root: Arc::new(recovered.root),
             header: self.header,
-            report,
+            report: recovered.report,
             lock_file: self.lock_file,
-            root_pages,
+            root_pages: recovered.root_pages,
+            tail: recovered.tail,
         })
     }
 
@@ -350,21 +357,25 @@ impl Opening<'_> {
             return Err(self.explain_lost_start(&log, retired)?);
         };
         let mut replayer = Replayer::new(&pager, self.limits(), root);
+        replayer.changelog = self.changelog_to_rewrite(&log, replayer.root())?;
         while let Some((frame, place)) = replay.next_frame()? {
             replayer.frame(&frame, place, &log)?;
         }
         let evidence = replay.look_on()?;
         self.check_break(&log, &replay, &replayer, &evidence)?;
         let report = replayer.report(&self.header, &evidence);
-        let (root, committed) = replayer.finish();
+        let Replayed { root, committed, changelog } = replayer.finish();
         if self.options.read_only {
-            return Ok(self.into_core(pager, None, Arc::new(root), root_pages, report));
+            let recovered = Recovered { pager, root, root_pages, report, tail: None };
+            return Ok(self.into_core(None, recovered));
         }
+        let tail = changelog.map(Rewriter::finish).transpose()?;
         self.make_header_durable(&pager)?;
+        let tail = self.settle_changelog(tail, &pager, &root)?;
         let last = (replay.last().0.max(evidence.highest), replay.last().1);
         let begun = begin_log(&*self.vfs, self.path, &self.header, replay.used(), Some(last))?;
         let copied = self.copy_frames(&log, &committed, &begun.0.0)?;
-        self.republish(pager, root, root_pages, report, begun, copied)
+        self.republish(Recovered { pager, root, root_pages, report, tail }, begun, copied)
     }
 
     /// Publishes the chosen header once more, as the next generation: that it could be read does
@@ -457,10 +468,7 @@ impl Opening<'_> {
     /// replayed commits follow it in the log, and the next checkpoint writes them.
     fn republish(
         mut self,
-        pager: Pager,
-        root: Root,
-        root_pages: Vec<Extent>,
-        report: RecoveryReport,
+        recovered: Recovered,
         begun: ((Wal, FrameStamp), Retired),
         copied: Option<Retired>,
     ) -> Result<Core> {
@@ -474,14 +482,13 @@ impl Opening<'_> {
             durable: copied.as_ref().map_or(anchor.frame, |place| place.frame),
             ..self.header.clone()
         };
+        let Recovered { pager, root, .. } = &recovered;
         pager.file.write_all_at(next.slot_offset(), &next.encode())?;
         pager.file.sync_data()?;
         wal.header_durable(next.generation, anchor.frame);
-        let root = Root { place: copied.unwrap_or(anchor), ..root };
-        let mut space = lock(&pager.space);
-        space.settle_replay(root.frame());
-        drop(space);
+        let root = Root { place: copied.unwrap_or(anchor), ..root.clone() };
+        lock(&pager.space).settle_replay(root.frame());
         self.header = next;
-        Ok(self.into_core(pager, Some(wal), Arc::new(root), root_pages, report))
+        Ok(self.into_core(Some(wal), Recovered { root, ..recovered }))
     }
 }

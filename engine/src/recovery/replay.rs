@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::rewrite::Rewriter;
+use crate::changelog::CommitHead;
 use crate::changes::Changes;
 use crate::error::{Error, Result};
 use crate::format::frame::{Frame, FrameType};
@@ -16,8 +18,15 @@ use crate::probe::{self, Probe};
 use crate::stats::RecoveryReport;
 use crate::sync::lock;
 use crate::time::Timestamp;
-use crate::timeline::{MetaRow, PLAIN, Root};
+use crate::timeline::{MetaRow, PLAIN, Root, Source};
 use crate::wal::{Evidence, LogFile};
+
+/// What replay has come to.
+pub(super) struct Replayed {
+    pub(super) root: Root,
+    pub(super) committed: Vec<(FrameNo, FrameNo)>,
+    pub(super) changelog: Option<Rewriter>,
+}
 
 /// Replays frames into a state.
 pub(super) struct Replayer<'a> {
@@ -29,6 +38,8 @@ pub(super) struct Replayer<'a> {
     stream: VecDeque<u8>,
     /// First frame of the transaction that is being read.
     first: Option<FrameNo>,
+    /// The changelog's end, where it is to have what is replayed.
+    pub(super) changelog: Option<Rewriter>,
     /// First and last frames of the commits and of maintenance.
     committed: Vec<(FrameNo, FrameNo)>,
     /// The highest header generation that a replayed frame names.
@@ -47,12 +58,18 @@ impl<'a> Replayer<'a> {
             open: None,
             stream: VecDeque::new(),
             first: None,
+            changelog: None,
             committed: Vec::new(),
             generation: 0,
             frames: 0,
             commits: 0,
             bytes: 0,
         }
+    }
+
+    /// The state so far.
+    pub(super) fn root(&self) -> &Root {
+        &self.root
     }
 
     pub(super) fn frame(&mut self, frame: &Frame<'_>, place: Retired, log: &LogFile) -> Result<()> {
@@ -65,11 +82,11 @@ impl<'a> Replayer<'a> {
         let bad = |what: String| log.corrupt(offset, format!("frame {number}: {what}"));
         match frame.header.frame_type {
             FrameType::Anchor => {}
-            FrameType::Part => self.changes(number, frame.payload).map_err(|e| e.or(bad))?,
+            FrameType::Part => self.changes(frame, frame.payload).map_err(|e| e.or(bad))?,
             FrameType::Abort => self.discard(),
-            FrameType::Commit => {
+            FrameType::Commit | FrameType::Base => {
                 let (prefix, rest) = CommitPrefix::decode(frame.payload).map_err(bad)?;
-                self.changes(number, rest).map_err(|error| error.or(bad))?;
+                self.changes(frame, rest).map_err(|error| error.or(bad))?;
                 self.commit(frame, place, prefix).map_err(|error| error.or(bad))?;
             }
             FrameType::Maintenance => {
@@ -80,18 +97,27 @@ impl<'a> Replayer<'a> {
     }
 
     /// Applies the whole changes that the stream holds with `payload` at its end.
-    fn changes(&mut self, number: FrameNo, payload: &[u8]) -> std::result::Result<(), ReplayError> {
-        self.first.get_or_insert(number);
-        let change = number;
+    fn changes(
+        &mut self,
+        frame: &Frame<'_>,
+        payload: &[u8],
+    ) -> std::result::Result<(), ReplayError> {
+        let (change, seq) = (frame.header.number, frame.header.seq);
+        self.first.get_or_insert(change);
         let (root, mvcc) = (&self.root, self.limits.mvcc);
-        let changes = self.open.get_or_insert_with(|| Changes::new(root.clone(), change, mvcc));
+        let changes =
+            self.open.get_or_insert_with(|| Changes::commit(root.clone(), seq, change, mvcc));
         let bounds = bounds(self.limits);
         self.stream.extend(payload);
         let stream = self.stream.make_contiguous();
         let mut at = 0;
         while let Some((change, len)) = first_change(&stream[at..], bounds)? {
-            if family_of(&change, mvcc)? == Family::Meta {
+            let family = family_of(&change, mvcc)?;
+            if family == Family::Meta {
                 return Err(ReplayError::Format("a commit that changes the timeline".into()));
+            }
+            if let Some(changelog) = &mut self.changelog {
+                changelog.touch(family, &change, mvcc);
             }
             match change {
                 Change::Put { key, row } => changes.put_row(self.pager, key, &[row])?,
@@ -114,15 +140,27 @@ impl<'a> Replayer<'a> {
         if !self.stream.is_empty() {
             return Err(ReplayError::Format("its last change is cut short".into()));
         }
-        let expected = self.root.seq + 1;
-        if frame.header.seq != expected {
+        let begins = frame.header.frame_type == FrameType::Base;
+        let expected = if begins { frame.header.seq.max(1) } else { self.root.seq + 1 };
+        if frame.header.seq != expected || (begins && self.root.seq > 0) {
             let what = format!("commit {}, {expected} expected", frame.header.seq);
             return Err(ReplayError::Format(what));
         }
         let Some(mut changes) = self.open.take() else { return Ok(()) };
+        if changes.edit.stamp.seq != expected {
+            return Err(ReplayError::Format("parts of another commit".into()));
+        }
         let time = Timestamp::from_nanos(frame.header.time);
         let row = MetaRow { time, hash: prefix.history_hash, note: prefix.note };
         changes.finish(self.pager, &row)?;
+        if begins {
+            changes.begin_history();
+        }
+        if let Some(changelog) = &mut self.changelog {
+            let commit = CommitHead { seq: expected, time, hash: row.hash, note: row.note };
+            let before = Source::new(self.pager, &self.root, self.limits.mvcc);
+            changelog.commit(&commit, before, changes.source(self.pager))?;
+        }
         self.commits += 1;
         self.take_over(changes, frame.header.number, place);
         Ok(())
@@ -183,6 +221,9 @@ impl<'a> Replayer<'a> {
     /// The parts read so far are void.
     fn discard(&mut self) {
         self.first = None;
+        if let Some(changelog) = &mut self.changelog {
+            changelog.discard();
+        }
         if self.open.take().is_some() {
             lock(&self.pager.space).rollback();
         }
@@ -228,12 +269,12 @@ impl<'a> Replayer<'a> {
     }
 
     /// The state after the last commit, and the frames of the commits.
-    pub(super) fn finish(mut self) -> (Root, Vec<(FrameNo, FrameNo)>) {
+    pub(super) fn finish(mut self) -> Replayed {
         if self.open.is_some() {
             probe::hit(Probe::PartsDiscarded);
         }
         self.discard();
-        (self.root, self.committed)
+        Replayed { root: self.root, committed: self.committed, changelog: self.changelog }
     }
 }
 

@@ -2,6 +2,7 @@
 //! and what is kept of each commit.
 
 mod commit;
+mod consumer;
 mod front;
 mod group;
 mod registry;
@@ -10,6 +11,7 @@ mod rows;
 
 pub use commit::Commit;
 pub(crate) use commit::{commit_at, first_commit, seq_at_time};
+pub(crate) use consumer::{ConsumerRow, consumer, consumers};
 pub(crate) use front::{RowAt, VisibleRow};
 pub(crate) use group::Group;
 pub(crate) use registry::{Registry, Ticket};

@@ -1,5 +1,6 @@
 //! Transactions as callers hold them.
 
+mod apply;
 mod cells;
 mod edges;
 mod facets;

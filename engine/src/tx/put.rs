@@ -110,7 +110,7 @@ impl WriteTx {
         Ok(true)
     }
 
-    fn delete_visible(&mut self, logical: KeyBuf, index: &IndexChange) -> Result<()> {
+    pub(super) fn delete_visible(&mut self, logical: KeyBuf, index: &IndexChange) -> Result<()> {
         let key = self.changes.physical(&logical);
         let row: Option<Row<'_>> =
             if self.core.limits.mvcc { Some(&[TOMBSTONE_ROW]) } else { None };

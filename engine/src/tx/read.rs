@@ -54,6 +54,11 @@ impl ReadTx {
         self.seq
     }
 
+    /// Whether the database is of format v2.
+    pub(crate) fn is_versioned(&self) -> bool {
+        self.core.limits.mvcc
+    }
+
     /// What the timeline keeps of a commit up to this snapshot; `None` for 0, a later one, or one
     /// whose timeline row was pruned.
     ///
@@ -75,7 +80,7 @@ impl ReadTx {
     }
 
     #[inline]
-    pub(super) fn with_source<T>(&self, read: impl FnOnce(Source<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn with_source<T>(&self, read: impl FnOnce(Source<'_>) -> Result<T>) -> Result<T> {
         if self.owned {
             self.core.check_open()?;
         }

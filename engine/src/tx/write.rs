@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use ulid::Ulid;
 
-use super::history_hash::{Commit, Touched, history_hash};
+use super::history_hash::{Touched, history_hash, net};
 use super::scan::ReadState;
+use crate::chain::ChainedCommit;
+use crate::changelog::CommitHead;
 use crate::changes::Changes;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::format::frame::FrameType;
 use crate::format::redo::CommitPrefix;
-use crate::ids::FrameNo;
+use crate::ids::{FrameNo, HistoryHash};
 use crate::pager::Owner;
 use crate::probe::{self, Probe};
 use crate::sync::lock;
@@ -36,6 +38,10 @@ pub struct WriteTx {
     pub(super) last_seam_id: Option<Ulid>,
     note: Option<String>,
     time: Option<Timestamp>,
+    /// What the history hash must come to, for a transaction that repeats another's.
+    pub(super) expected_hash: Option<HistoryHash>,
+    /// The history hash of the commit whose place this one takes in an empty database.
+    pub(super) adopted: Option<HistoryHash>,
     /// Parts are in the log already.
     in_parts: bool,
     /// A failed operation left the transaction unfit to commit.
@@ -59,6 +65,8 @@ impl WriteTx {
             last_seam_id: None,
             note: None,
             time: None,
+            expected_hash: None,
+            adopted: None,
             in_parts: false,
             broken: false,
             ended: false,
@@ -132,7 +140,8 @@ impl WriteTx {
             ));
         }
         let core = Arc::clone(&self.core);
-        let pending = if self.touched.is_empty() && self.note.is_none() {
+        let empty = self.touched.is_empty() && self.note.is_none() && self.adopted.is_none();
+        let pending = if empty {
             let pending = PendingCommit { core, frame: self.base.frame(), seq: self.base.seq };
             self.undo();
             pending
@@ -235,13 +244,7 @@ impl WriteTx {
         let wanted =
             self.time.unwrap_or_else(|| Timestamp::from_nanos(core.vfs.clock().wall_nanos()));
         let time = self.changes.time_after(wanted);
-        let commit = Commit {
-            before: self.base.hash,
-            seq: self.commit_seq(),
-            time,
-            note: self.note.as_deref(),
-        };
-        let hash = history_hash(&commit, &mut self.touched);
+        let hash = self.history_hash(time)?;
         let prefix = CommitPrefix { history_hash: hash, note: self.note.clone() };
         let prefix_bytes = prefix.encode();
         let max = wal.max_payload_bytes();
@@ -250,19 +253,54 @@ impl WriteTx {
         }
         let row = MetaRow { time, hash, note: self.note.clone() };
         self.changes.finish(&core.pager, &row)?;
+        if self.adopted.is_some() {
+            self.changes.begin_history();
+        }
+        let entries = if core.keeps_changelog() {
+            let commit = CommitHead { seq: self.commit_seq(), time, hash, note: row.note };
+            let keys = std::mem::take(&mut self.touched).into_iter().map(|touched| touched.logical);
+            core.entries_of(commit, keys.collect(), &self.base, &self.changes.root, self.in_parts)?
+        } else {
+            None
+        };
         let place = wal.append(&NewFrame {
-            frame_type: FrameType::Commit,
+            frame_type: if self.adopted.is_some() { FrameType::Base } else { FrameType::Commit },
             seq: self.changes.root.seq,
             time: time.as_nanos(),
             payload: &[&prefix_bytes, &self.redo],
         })?;
         self.changes.root.place = place;
+        core.note_commit(entries, place.frame);
         self.hand_over(place.frame);
         Ok(())
     }
 
+    /// The history hash of the transaction's net content, or the one that it is given.
+    fn history_hash(&mut self, time: Timestamp) -> Result<HistoryHash> {
+        if let Some(adopted) = self.adopted {
+            return Ok(adopted);
+        }
+        net(&mut self.touched);
+        let seq = self.commit_seq();
+        let commit = ChainedCommit {
+            before: self.base.hash,
+            seq,
+            time,
+            note: self.note.as_deref(),
+            records: self.touched.len() as u32,
+        };
+        let hash = history_hash(&commit, &self.touched);
+        match self.expected_hash {
+            Some(expected) if expected != hash => Err(Error::HistoryDiverged { seq }),
+            _ => Ok(hash),
+        }
+    }
+
     /// The commit is in the log: its state is the next base.
     fn hand_over(&mut self, frame: FrameNo) {
+        if self.adopted.is_some() {
+            self.core.raise_floor(self.changes.root.floor);
+        }
         self.core.hand_over(&mut self.changes, frame);
         self.core.begin_checkpoint_if_due();
         self.ended = true;

@@ -165,6 +165,11 @@ impl Wal {
         lock(&self.state).appended_bytes
     }
 
+    /// The last frame on stable storage.
+    pub(crate) fn durable(&self) -> FrameNo {
+        self.reached(true)
+    }
+
     /// Syncs so far.
     pub(crate) fn syncs(&self) -> u64 {
         lock(&self.state).syncs
@@ -263,7 +268,7 @@ impl Wal {
         state.pending_bytes += size;
         state.next = number.next();
         state.last_crc = crc;
-        if new.frame_type == FrameType::Commit {
+        if matches!(new.frame_type, FrameType::Commit | FrameType::Base) {
             state.seq = new.seq;
         }
         Some(Appended { frame: number, crc, slot: place.slot, offset: place.offset })

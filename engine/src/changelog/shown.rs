@@ -1,0 +1,149 @@
+//! How far the changelog may be read: what its writer has written whole, in this process or, as
+//! far as the files tell, in another.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hexxladb_vfs::Vfs;
+
+use super::frames::{Reached, Segment};
+use super::header_beside_writer;
+use crate::error::Result;
+use crate::format::header::ChangelogEnd;
+use crate::sync::{Condvar, Mutex, lock, wait_for};
+
+/// The end of what is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) segment: u64,
+    pub(crate) offset: u64,
+    pub(crate) seq: u64,
+}
+
+impl From<ChangelogEnd> for End {
+    fn from(end: ChangelogEnd) -> Self {
+        // Where it is sealed, reading ends before the footer and goes on in the next segment.
+        Self { segment: end.segment, offset: end.offset, seq: end.seq }
+    }
+}
+
+/// What readers in this process may see.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    end: Mutex<End>,
+    moved: Condvar,
+}
+
+impl Shown {
+    /// Starts with this end.
+    pub(crate) fn new(end: End) -> Self {
+        Self { end: Mutex::new(end), moved: Condvar::new() }
+    }
+
+    pub(crate) fn get(&self) -> End {
+        *lock(&self.end)
+    }
+
+    pub(crate) fn set(&self, end: End) {
+        *lock(&self.end) = end;
+        self.moved.notify_all();
+    }
+
+    /// Waits until the end is another one than `seen`, or for so long at most.
+    pub(crate) fn wait_beyond(&self, seen: End, at_most: Duration) {
+        let end = lock(&self.end);
+        if *end == seen {
+            drop(wait_for(&self.moved, end, at_most));
+        }
+    }
+}
+
+/// Who says how far reading goes.
+#[derive(Debug)]
+pub(crate) enum Limit {
+    /// The writer, in this process.
+    Shown(Arc<Shown>),
+    /// The files alone.
+    Files(FileLimit),
+}
+
+/// How far the files alone say that the changelog goes: up to the last whole commit.
+#[derive(Debug)]
+pub(crate) struct FileLimit {
+    vfs: Arc<dyn Vfs>,
+    primary: PathBuf,
+    /// In which segment it has looked, and how far that is whole.
+    known: Option<(u64, Reached)>,
+}
+
+/// How far a segment may be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Readable {
+    /// Frames up to here are whole.
+    pub(crate) offset: u64,
+    /// No more will come after it in this segment.
+    pub(crate) last: bool,
+    /// The bytes after it were synced and are damaged.
+    pub(crate) damaged: Option<String>,
+}
+
+impl Limit {
+    /// The files beside a primary.
+    pub(crate) fn files(vfs: Arc<dyn Vfs>, primary: PathBuf) -> Self {
+        Self::Files(FileLimit { vfs, primary, known: None })
+    }
+
+    /// How far a segment may be read that was read up to `read`.
+    pub(crate) fn of(&mut self, segment: &Segment, read: &Reached) -> Result<Readable> {
+        match self {
+            Self::Shown(shown) => {
+                let end = shown.get();
+                let last = segment.head.ordinal != end.segment;
+                let offset = if last { segment.file.len()? } else { end.offset };
+                Ok(Readable { offset, last, damaged: None })
+            }
+            Self::Files(limit) => limit.of(segment, read),
+        }
+    }
+
+    /// Whether damage there is none, but bytes that a writer in another process is about to write
+    /// anew. What was known of the files is forgotten.
+    pub(crate) fn is_unsettled(&mut self, segment: u64, offset: u64) -> Result<bool> {
+        match self {
+            Self::Shown(_) => Ok(false),
+            Self::Files(limit) => {
+                limit.known = None;
+                limit.is_synced(segment, offset).map(|synced| !synced)
+            }
+        }
+    }
+}
+
+impl FileLimit {
+    /// Whether the primary says that this byte of a segment was synced.
+    fn is_synced(&self, segment: u64, offset: u64) -> Result<bool> {
+        let end = header_beside_writer(&*self.vfs, &self.primary)?.changelog.end;
+        Ok(end.segment > segment || end.segment == segment && offset < end.offset)
+    }
+
+    fn of(&mut self, segment: &Segment, read: &Reached) -> Result<Readable> {
+        if segment.sealed()?.is_some() {
+            return Ok(Readable { offset: segment.file.len()?, last: true, damaged: None });
+        }
+        let ordinal = segment.head.ordinal;
+        let from = match self.known.take() {
+            Some((known, reached)) if known == ordinal && reached.offset >= read.offset => reached,
+            _ => read.clone(),
+        };
+        let reached = segment.read_on(&from)?;
+        let mut readable = Readable { offset: reached.offset, last: false, damaged: None };
+        if let Some(what) = &reached.broken
+            && self.is_synced(ordinal, reached.offset)?
+        {
+            readable.damaged = Some(what.clone());
+        }
+        self.known = Some((ordinal, reached));
+        Ok(readable)
+    }
+}
