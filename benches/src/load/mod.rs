@@ -2,6 +2,8 @@
 //! read, and says of each figure whether it holds.
 
 mod cells;
+mod changelog;
+mod counting;
 mod diff;
 mod prune;
 mod ring;
@@ -52,6 +54,8 @@ enum Name {
     TagScan,
     /// The cells up to three steps away, against as many point reads.
     Ring,
+    /// Commits without and with the changelog, reading it, and following it live.
+    Changelog,
 }
 
 /// Sizes of a run, and where it takes place.
@@ -136,6 +140,7 @@ impl Arguments {
                 Name::Prune => prune::run(&plan),
                 Name::TagScan => tag_scan::run(&plan),
                 Name::Ring => ring::run(&plan),
+                Name::Changelog => changelog::run(&plan),
             };
             std::fs::remove_dir_all(&dir)?;
             let figures = figures?;
