@@ -13,7 +13,7 @@ use super::tail::Home;
 use crate::content::id_of;
 use crate::error::{Error, Result};
 use crate::format::changelog::{
-    BLOCK_BYTES, FrameHead, FrameKind, RawOp, RawValue, Start, read_entry, read_note,
+    BLOCK_BYTES, FrameHead, FrameKind, RawOp, RawValue, SegmentHead, Start, read_entry, read_note,
 };
 use crate::ids::HistoryHash;
 use crate::time::Timestamp;
@@ -143,6 +143,9 @@ impl Scan {
         if head.base > last && declared {
             return Err(Error::ChangelogGap { first: last + 1, last: head.base });
         }
+        if head.base > last && self.is_oldest(&head)? {
+            return Err(Error::ChangelogTruncated { oldest: head.base + 1 });
+        }
         if head.base != last {
             let what = format!("it begins after commit {}, {last} expected", head.base);
             return Err(segment.corrupt(0, last, what));
@@ -166,6 +169,12 @@ impl Scan {
             Some(found) => self.open_sealed(found),
             None => Ok(active.filter(|active| active.head.ordinal > ordinal)),
         }
+    }
+
+    /// Whether no segment before this one is there any more.
+    fn is_oldest(&self, head: &SegmentHead) -> Result<bool> {
+        let sealed = sealed_ordinals(&*self.home.vfs, &self.home.primary)?;
+        Ok(sealed.first().is_none_or(|&first| first >= head.ordinal))
     }
 
     fn open_sealed(&self, ordinal: u64) -> Result<Option<Segment>> {

@@ -115,7 +115,7 @@ pub(crate) struct Tail {
     sealed: bool,
     /// It is under its temporary name; the segment before it may have to be set apart first.
     unnamed: Option<Unnamed>,
-    /// Bytes of another handle's may lie after the end.
+    /// Bytes of another handle, or of a write that failed, may lie after the end.
     uncut: bool,
 }
 
@@ -205,8 +205,7 @@ impl Tail {
     /// Writes whole commits, whose frames follow each other in `bytes`. After an error nothing of
     /// them counts as written.
     pub(crate) fn append(&mut self, bytes: &[u8], commits: &[Added]) -> Result<()> {
-        self.cut()?;
-        self.file.write_all_at(self.at, bytes)?;
+        self.write(self.at, bytes)?;
         for added in commits {
             self.count(added);
         }
@@ -216,8 +215,16 @@ impl Tail {
     /// Writes frames of a commit at `written` bytes after the end; they count with
     /// [`Tail::count`].
     pub(crate) fn append_part(&mut self, written: u64, bytes: &[u8]) -> Result<()> {
+        self.write(self.at + written, bytes)
+    }
+
+    /// Writes bytes after the end. What is left of a write that failed is cut off by the next one.
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         self.cut()?;
-        Ok(self.file.write_all_at(self.at + written, bytes)?)
+        self.uncut = true;
+        self.file.write_all_at(offset, bytes)?;
+        self.uncut = false;
+        Ok(())
     }
 
     /// The frames of a commit are all written.
@@ -229,13 +236,14 @@ impl Tail {
         (self.seq, self.time, self.hash) = (added.seq, added.time, added.hash);
     }
 
-    /// Takes away what another handle may have left after the end. What is written there next
-    /// could not be told from it otherwise.
+    /// Takes away what may have been left after the end. What is written there next could not be
+    /// told from it otherwise.
     fn cut(&mut self) -> Result<()> {
-        if std::mem::take(&mut self.uncut) && self.file.len()? > self.at {
+        if self.uncut && self.file.len()? > self.at {
             probe::hit(Probe::ChangelogCut);
             self.file.set_len(self.at)?;
         }
+        self.uncut = false;
         Ok(())
     }
 
@@ -265,7 +273,7 @@ impl Tail {
         let mut bytes = Vec::new();
         let head = self.frame_head(FrameKind::Mark);
         encode_frame(&self.home.history, &head, &padding, &mut bytes);
-        self.file.write_all_at(self.at, &bytes)?;
+        self.write(self.at, &bytes)?;
         self.file.sync_data()?;
         self.note_end(end, false);
         Ok(self.end)
@@ -300,7 +308,7 @@ impl Tail {
         let mut bytes = Vec::new();
         let head = self.frame_head(FrameKind::Footer);
         encode_frame(&self.home.history, &head, &payload, &mut bytes);
-        self.file.write_all_at(self.at, &bytes)?;
+        self.write(self.at, &bytes)?;
         self.file.sync_all()?;
         self.note_end(self.at + bytes.len() as u64, true);
         self.sealed = true;

@@ -50,6 +50,13 @@ enum Content {
     },
 }
 
+/// How writing what is ready has ended.
+enum Drained {
+    All,
+    /// The segment is sealed, and the header that counts on it is about to be written.
+    NotYet,
+}
+
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Waiting>,
@@ -252,8 +259,9 @@ impl Core {
                 return;
             }
             let Ok(mut tail) = changelog.tail.try_lock() else { return };
-            // A failure poisons the handle, or is met again by who needs the room.
-            if self.drain(changelog, &mut tail).is_err() {
+            // A failure poisons the handle, or is met again by who needs the room. Who writes a
+            // header that counts on a sealed segment writes the rest after it.
+            if !matches!(self.drain(changelog, &mut tail), Ok(Drained::All)) {
                 return;
             }
         }
@@ -264,17 +272,22 @@ impl Core {
         let Some(changelog) = &self.changelog else { return Ok(()) };
         self.note_durable(changelog);
         let mut tail = lock(&changelog.tail);
-        self.drain(changelog, &mut tail)
+        self.drain(changelog, &mut tail).map(|_| ())
     }
 
     fn note_durable(&self, changelog: &Changelog) {
         if let Some(wal) = self.wal.get() {
-            lock(&changelog.queue).durable = wal.durable();
+            let mut queue = lock(&changelog.queue);
+            queue.durable = queue.durable.max(wal.durable());
         }
     }
 
-    fn drain(&self, changelog: &Changelog, tail: &mut MutexGuard<'_, Option<Tail>>) -> Result<()> {
-        let Some(tail) = tail.as_mut() else { return Ok(()) };
+    fn drain(
+        &self,
+        changelog: &Changelog,
+        tail: &mut MutexGuard<'_, Option<Tail>>,
+    ) -> Result<Drained> {
+        let Some(tail) = tail.as_mut() else { return Ok(Drained::All) };
         if let Some(cause) = self.failure() {
             return Err(Error::Poisoned { cause });
         }
@@ -288,11 +301,11 @@ impl Core {
         })
     }
 
-    fn drain_into(&self, changelog: &Changelog, tail: &mut Tail) -> Result<()> {
+    fn drain_into(&self, changelog: &Changelog, tail: &mut Tail) -> Result<Drained> {
         // Sealed and counted on by a durable header, or that header is about to be written.
         if tail.is_sealed() {
             if lock(&self.header).changelog.end != tail.synced_end() {
-                return Ok(());
+                return Ok(Drained::NotYet);
             }
             tail.rotate()?;
             changelog.trim_due.store(true, Ordering::Relaxed);
@@ -306,7 +319,7 @@ impl Core {
                 group.iter().map(|waiting| waiting.entries.weight()).sum::<usize>();
             changelog.show(tail);
         }
-        Ok(())
+        Ok(Drained::All)
     }
 
     fn write_group(&self, changelog: &Changelog, tail: &mut Tail, group: &[Waiting]) -> Result<()> {

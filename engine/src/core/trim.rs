@@ -50,7 +50,8 @@ impl Core {
             }
             home.vfs.remove(&path)?;
             // One after the other: a later one that went alone would leave a gap.
-            home.vfs.sync_dir(parent_of(&path))?;
+            let synced = home.vfs.sync_dir(parent_of(&path));
+            synced.map_err(|error| self.poison_unless_harmless(error.into()))?;
             probe::hit(Probe::ChangelogTrimmed);
             total -= bytes;
             removed += 1;
