@@ -1,6 +1,7 @@
 //! How far the changelog may be read: what its writer has written whole, in this process or, as
 //! far as the files tell, in another.
 
+use std::cmp::Ordering;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,8 +100,14 @@ impl Limit {
         match self {
             Self::Shown(shown) => {
                 let end = shown.get();
-                let last = segment.head.ordinal != end.segment;
-                let offset = if last { segment.file.len()? } else { end.offset };
+                // Where a sealed end was shown when it was opened, the next segment is there
+                // already and has nothing in it.
+                let last = segment.head.ordinal < end.segment;
+                let offset = match segment.head.ordinal.cmp(&end.segment) {
+                    Ordering::Less => segment.file.len()?,
+                    Ordering::Equal => end.offset,
+                    Ordering::Greater => read.offset,
+                };
                 Ok(Readable { offset, last, damaged: None })
             }
             Self::Files(limit) => limit.of(segment, read),
