@@ -6,6 +6,7 @@
 //! every commit and change that was begun, in order, and forgets no version; which of them a
 //! database must show, and which it may have removed, is for the oracle to say.
 
+mod changelog;
 mod draft;
 mod index;
 mod morton;
@@ -18,8 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use hexxladb::Coord;
 use sha2::{Digest, Sha256};
 
-use crate::op::Pos;
+use crate::op::{Changelog, Pos};
 
+pub use changelog::{Act, Entry, Kept, Story, Told};
 pub use draft::{Delta, Draft};
 pub use index::{Index, IndexKey, around, distance, indexed, week_of};
 pub use morton::morton;
@@ -35,6 +37,8 @@ pub struct Commit {
     pub note: Option<String>,
     /// The history hash up to and with it.
     pub hash: [u8; 16],
+    /// What the changelog has of it.
+    pub logged: Changelog,
     /// The records it touched.
     touched: Vec<Id>,
 }
@@ -63,6 +67,9 @@ pub struct Model {
     changes: Vec<(u64, Change)>,
     /// How many rows pruning may have removed at most.
     removed_most: u64,
+    /// What the handle at hand keeps of commits.
+    logging: Changelog,
+    story: Story,
 }
 
 impl Model {
@@ -70,7 +77,15 @@ impl Model {
     #[must_use]
     pub fn new(mvcc: bool) -> Self {
         let (commits, records) = (Vec::new(), BTreeMap::new());
-        Self { mvcc, commits, records, changes: Vec::new(), removed_most: 0 }
+        Self {
+            mvcc,
+            commits,
+            records,
+            changes: Vec::new(),
+            removed_most: 0,
+            logging: Changelog::Off,
+            story: Story::default(),
+        }
     }
 
     /// Whether every version can be read.
@@ -201,7 +216,8 @@ impl Model {
             self.records.entry(id.clone()).or_default().push((seq, content.clone()));
         }
         let touched = draft.writes().map(|(id, _)| id.clone()).collect();
-        self.commits.push(Commit { time, note: draft.note.clone(), hash, touched });
+        let logged = self.logging;
+        self.commits.push(Commit { time, note: draft.note.clone(), hash, logged, touched });
         seq
     }
 

@@ -6,7 +6,7 @@
 //! splits, recycling and eviction happen within dozens of operations.
 
 use crate::faults::Rates;
-use crate::op::{Plan, Setup};
+use crate::op::{Changelog, Plan, Setup};
 use crate::oracle::{Failure, Kind};
 use crate::random::Random;
 use crate::runner::{Outcome, World, run};
@@ -50,6 +50,12 @@ impl Profile {
     }
 }
 
+/// What a changelog keeps of values.
+pub(crate) fn values(random: &mut Random) -> Changelog {
+    let all = [Changelog::Full, Changelog::Full, Changelog::Full, Changelog::Hash, Changelog::Bare];
+    *random.pick(&all)
+}
+
 fn setup(random: &mut Random) -> Setup {
     let page_bytes = *random.pick(&[512, 512, 512, 512, 1024, 1024, 2048, 4096, 8192]);
     // A page must be of whole sectors: nothing protects its neighbours in the same one.
@@ -66,6 +72,8 @@ fn setup(random: &mut Random) -> Setup {
         sector_bytes: sector_bytes.min(page_bytes),
         disk_seed: random.word() >> 1,
         cut: true,
+        changelog: if random.percent(60) { values(random) } else { Changelog::Off },
+        changelog_bytes: *random.pick(&[16 << 10, 16 << 10, 16 << 10, 64 << 10]),
     }
 }
 

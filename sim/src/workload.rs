@@ -5,10 +5,10 @@ mod reads;
 mod upkeep;
 
 use crate::faults::damage;
-use crate::op::{ClockMove, Crash, Edit, End, Files, Op, Open, Wrong};
+use crate::op::{Changelog, ClockMove, Crash, Edit, End, Files, Op, Open, Wrong};
 use crate::random::Random;
 use crate::runner::View;
-use crate::swarm::Profile;
+use crate::swarm::{Profile, values};
 
 /// A kind of operation that a run may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,11 +67,13 @@ pub enum Activity {
     Prune,
     /// Differences that are read while the database goes on.
     Diffs,
+    /// Reads of the changelog, which is turned on and off.
+    Changelog,
 }
 
 impl Activity {
     /// Every activity.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Raw,
         Self::Cells,
         Self::Facets,
@@ -99,6 +101,7 @@ impl Activity {
         Self::Tags,
         Self::Prune,
         Self::Diffs,
+        Self::Changelog,
     ];
 
     /// Percent of runs that have it, and its least weight in them.
@@ -133,6 +136,7 @@ impl Activity {
             Self::Tags => (35, 4),
             Self::Prune => (55, 8),
             Self::Diffs => (25, 4),
+            Self::Changelog => (50, 5),
         }
     }
 }
@@ -237,6 +241,7 @@ impl Generator {
             Activity::Tags => self.tags(view),
             Activity::Prune => self.prune(view),
             Activity::Diffs => self.differences(view),
+            Activity::Changelog => Op::Read(self.read_changelog(view)),
             _ => Op::Update(End::Ok, self.edits()),
         }
     }
@@ -277,6 +282,11 @@ impl Generator {
         }
         if self.has(Activity::Prune) && self.random.percent(50) {
             self.policy(&mut open);
+        }
+        if self.has(Activity::Changelog) && self.random.percent(20) {
+            let off = self.random.percent(45);
+            let changelog = if off { Changelog::Off } else { values(&mut self.random) };
+            open.changelog = Some(changelog);
         }
         Op::Open(open)
     }

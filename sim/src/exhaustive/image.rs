@@ -376,6 +376,7 @@ const READ_ONLY: Open = Open {
     checkpoint_bytes: None,
     keep_commits: None,
     keep_nanos: None,
+    changelog: None,
 };
 
 /// A failure, and the further crash that it took, with the open before it.

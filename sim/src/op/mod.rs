@@ -177,6 +177,8 @@ pub enum Read {
     Diff(u64, u64),
     /// The snapshot that a tag names.
     Tag(Key),
+    /// The changelog from a place on.
+    Changelog(Way, Spot),
 }
 
 /// An index that is scanned by texts or weeks.
@@ -229,6 +231,56 @@ pub struct Open {
     pub keep_commits: Option<u64>,
     /// Retention policy: nanoseconds to keep.
     pub keep_nanos: Option<u64>,
+    /// The changelog, when not the setup's.
+    pub changelog: Option<Changelog>,
+}
+
+/// Whether a handle keeps a changelog, and what that says of values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Changelog {
+    /// It keeps none.
+    #[default]
+    Off,
+    /// Values in full.
+    Full,
+    /// Hashes of values.
+    Hash,
+    /// Nothing of values.
+    Bare,
+}
+
+impl Changelog {
+    /// All of them, with what they are called in plans.
+    pub const ALL: [(Self, &'static str); 4] =
+        [(Self::Off, "off"), (Self::Full, "full"), (Self::Hash, "hash"), (Self::Bare, "none")];
+}
+
+/// A way to read the changelog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Through the handle.
+    Read,
+    /// Through the handle, following without waiting.
+    Follow,
+    /// Beside the handle.
+    Beside,
+}
+
+impl Way {
+    /// All of them, with what they are called in plans.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Read, "changelog"), (Self::Follow, "follow"), (Self::Beside, "beside")];
+}
+
+/// Where in the changelog to begin, and what is wanted of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spot {
+    /// Commit of the first entry.
+    pub seq: u64,
+    /// Its index.
+    pub index: u32,
+    /// A filter by its number; 0 is none.
+    pub filter: u32,
 }
 
 /// A persisted option that disagrees with the file.
@@ -450,6 +502,10 @@ pub struct Setup {
     pub disk_seed: u64,
     /// The run ends with a power cut, among other things.
     pub cut: bool,
+    /// The changelog.
+    pub changelog: Changelog,
+    /// Bytes from which a segment of the changelog is sealed.
+    pub changelog_bytes: u64,
 }
 
 impl Default for Setup {
@@ -465,6 +521,8 @@ impl Default for Setup {
             sector_bytes: 512,
             disk_seed: 1,
             cut: true,
+            changelog: Changelog::Off,
+            changelog_bytes: 16 << 10,
         }
     }
 }

@@ -7,7 +7,7 @@ use hexxladb::PruneProfile;
 use hexxladb::vfs::sim::{CrashChoice, Fault};
 
 use super::{
-    Before, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Key, Op, Open, Plan, Pos, Setup,
+    Before, Changelog, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Key, Op, Open, Plan, Pos, Setup,
     Survivors, Value, Wrong,
 };
 use crate::op::parse_record::read;
@@ -154,6 +154,11 @@ fn choice<T>(word: &str, value: &str, yes: (&str, T), no: (&str, T)) -> Parsed<T
     }
 }
 
+fn changelog(word: &str, value: &str) -> Parsed<Changelog> {
+    let found = Changelog::ALL.iter().find(|(_, name)| *name == value);
+    found.map_or_else(|| fail(format!("`{word}`: off, full, hash or none")), |(found, _)| Ok(*found))
+}
+
 fn open(mut words: Words<'_>) -> Parsed<Open> {
     let mut open = Open::default();
     while let Some(word) = words.maybe() {
@@ -166,6 +171,7 @@ fn open(mut words: Words<'_>) -> Parsed<Open> {
             Some(("checkpoint", value)) => open.checkpoint_bytes = Some(setting(word, value)?),
             Some(("keep", value)) => open.keep_commits = Some(setting(word, value)?),
             Some(("keep_nanos", value)) => open.keep_nanos = Some(setting(word, value)?),
+            Some(("changelog", value)) => open.changelog = Some(changelog(word, value)?),
             _ => return words.unknown(word),
         }
     }
@@ -362,6 +368,10 @@ impl FromStr for Setup {
                 Some(("seed", value)) => setup.disk_seed = setting(word, value)?,
                 Some(("cut", value)) => {
                     setup.cut = choice(word, value, ("yes", true), ("no", false))?;
+                }
+                Some(("changelog", value)) => setup.changelog = changelog(word, value)?,
+                Some(("changelog_segment", value)) => {
+                    setup.changelog_bytes = setting(word, value)?;
                 }
                 _ => return words.unknown(word),
             }

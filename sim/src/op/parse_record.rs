@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::parse::{ParseError, Parsed, Words, fail, setting};
-use super::{Edit, Index, Read};
+use super::{Edit, Index, Read, Spot, Way};
 
 impl FromStr for Edit {
     type Err = ParseError;
@@ -82,6 +82,11 @@ fn ring(words: &mut Words<'_>) -> Parsed<Read> {
     Ok(Read::Ring { center, radius, valid_at, facet: with_facet })
 }
 
+/// Where in the changelog to begin.
+pub(super) fn spot(words: &mut Words<'_>) -> Parsed<Spot> {
+    Ok(Spot { seq: words.value()?, index: words.value()?, filter: words.value()? })
+}
+
 pub(super) fn read(mut words: Words<'_>) -> Parsed<Read> {
     let read = match words.word()? {
         "all" => Read::All,
@@ -111,7 +116,10 @@ pub(super) fn read(mut words: Words<'_>) -> Parsed<Read> {
         "history_nth" => Read::HistoryNth(words.value()?),
         "diff" => Read::Diff(words.value()?, words.value()?),
         "tag" => Read::Tag(words.value()?),
-        other => return words.unknown(other),
+        other => match Way::ALL.iter().find(|(_, name)| *name == other) {
+            Some((way, _)) => Read::Changelog(*way, spot(&mut words)?),
+            None => return words.unknown(other),
+        },
     };
     words.end(read)
 }

@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use hexxladb::PruneProfile;
 
 use super::{
-    Before, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Op, Open, Plan, Setup,
+    Before, Changelog, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Op, Open, Plan, Setup,
     Survivors, Wrong,
 };
 
@@ -30,7 +30,17 @@ impl Display for Open {
         if let Some(nanos) = self.keep_nanos {
             write!(f, " keep_nanos={nanos}")?;
         }
+        if let Some(changelog) = self.changelog {
+            write!(f, " changelog={changelog}")?;
+        }
         Ok(())
+    }
+}
+
+impl Display for Changelog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = Self::ALL.iter().find(|(changelog, _)| changelog == self);
+        f.write_str(found.map_or("", |(_, name)| name))
     }
 }
 
@@ -164,7 +174,16 @@ impl Display for Setup {
             self.disk_seed,
         )?;
         // What is usual goes without saying.
-        if self.cut { Ok(()) } else { f.write_str(" cut=no") }
+        if !self.cut {
+            f.write_str(" cut=no")?;
+        }
+        if self.changelog != Changelog::Off {
+            write!(f, " changelog={}", self.changelog)?;
+        }
+        if self.changelog_bytes != Self::default().changelog_bytes {
+            write!(f, " changelog_segment={}", self.changelog_bytes)?;
+        }
+        Ok(())
     }
 }
 

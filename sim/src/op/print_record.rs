@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use super::{Edit, Index, Read};
+use super::{Edit, Index, Read, Spot, Way};
 
 impl Display for Edit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,6 +46,19 @@ impl Display for Index {
     }
 }
 
+impl Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = Self::ALL.iter().find(|(way, _)| way == self);
+        f.write_str(found.map_or("", |(_, name)| name))
+    }
+}
+
+impl Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.seq, self.index, self.filter)
+    }
+}
+
 impl Display for Read {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("read ")?;
@@ -82,6 +95,7 @@ impl Display for Read {
             Read::HistoryNth(number) => write!(f, "history_nth {number}"),
             Read::Diff(a, b) => write!(f, "diff {a} {b}"),
             Read::Tag(name) => write!(f, "tag {name}"),
+            Read::Changelog(way, spot) => write!(f, "{way} {spot}"),
         }
     }
 }

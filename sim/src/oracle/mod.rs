@@ -5,6 +5,7 @@
 //! excuses wrong data.
 
 mod bounds;
+mod changelog;
 mod diff;
 mod history;
 mod reads;
@@ -20,6 +21,7 @@ use hexxladb::vfs::ErrorKind;
 use hexxladb::vfs::sim::{FaultKind, Fired, SimVfs, is_injected, is_stopped};
 
 pub use bounds::{Bounds, judge};
+pub use changelog::{Entries, Reach, Whole, beside, changelog_filter, from_spot, whole};
 pub use diff::{Difference, differences, expected_differences, next_difference};
 pub use history::{
     at_time, checked, commits, counters, everything, histories, is_pruned, times, version_one,
@@ -206,7 +208,13 @@ impl Excuses {
             }
             // A read may still want bytes that a failed sync has taken out of the cache.
             Error::CorruptDatabase { .. } => self.damaged() || self.reverted(),
-            Error::DatabaseMissing { .. }
+            Error::ChangelogCorrupt { .. } => self.damaged() || self.reverted(),
+            Error::ChangelogMismatch { .. }
+            | Error::ChangelogForeign { .. }
+            | Error::ChangelogGap { .. }
+            | Error::ChangelogDisabled
+            | Error::HistoryDiverged { .. }
+            | Error::DatabaseMissing { .. }
             | Error::NotADatabase { .. }
             | Error::WalMismatch { .. }
             | Error::WalMissing { .. }

@@ -9,6 +9,8 @@ use crate::oracle::Failure;
 impl World {
     /// The process or the machine stops; what hung on the handle goes with it.
     pub(super) fn crash(&mut self, crash: &Crash) -> Result<(), Failure> {
+        // Whoever read beside the handle may have seen this much.
+        self.at_rest()?;
         match (&crash.survivors, crash.kind) {
             (_, CrashKind::Kill) => self.disk.kill(),
             (Survivors::These(choice), _) => self.disk.power_cut_with(choice),
@@ -24,6 +26,7 @@ impl World {
         }
         self.tally.crashes += 1;
         self.crashed = true;
+        self.at_rest()?;
         let session = self.session.take();
         // The dead process's memory goes; whatever it still tries finds no disk.
         panics::caught(move || drop(session)).map_err(|message| panics::failure(&message))

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hexxladb::vfs::sim::SimVfs;
-use hexxladb::{Db, Durability, Error, Options};
+use hexxladb::{ChangelogOptions, ChangelogValues, Db, Durability, Error, Options};
 
 use super::upkeep::retention;
 use super::{PRIMARY, Session, World};
 use crate::model::{Mark, Upkeep};
-use crate::op::{ClockMove, Open, Setup, Wrong};
+use crate::op::{Changelog, ClockMove, Open, Setup, Wrong};
 use crate::oracle::{
     Check, Kind, Shown, Stop, brief, checked, everything, fail, judge, media_faults, same,
     sync_faults,
@@ -28,10 +28,29 @@ pub(super) fn options(setup: &Setup, open: Open, created: bool) -> Options {
         Some(retention) => options.retention(retention),
         None => options,
     };
+    let options = match changelog(setup, open) {
+        Some(changelog) => options.changelog(changelog),
+        None => options,
+    };
     if created {
         return options.create_if_missing(false);
     }
     options.mvcc(setup.mvcc).page_size(setup.page_bytes).max_value_bytes(setup.max_value_bytes)
+}
+
+/// What a handle keeps.
+pub(super) fn kept(setup: &Setup, open: Open) -> Changelog {
+    open.changelog.unwrap_or(setup.changelog)
+}
+
+fn changelog(setup: &Setup, open: Open) -> Option<ChangelogOptions> {
+    let values = match kept(setup, open) {
+        Changelog::Off => return None,
+        Changelog::Full => ChangelogValues::Full,
+        Changelog::Hash => ChangelogValues::Hash,
+        Changelog::Bare => ChangelogValues::None,
+    };
+    Some(ChangelogOptions::new().values(values).segment_bytes(setup.changelog_bytes))
 }
 
 pub(super) fn open_on(disk: &SimVfs, options: Options) -> Result<Db, Error> {
@@ -56,6 +75,11 @@ impl World {
             return Ok(());
         }
         let untouched = open.read_only.then(|| self.disk.view_hash());
+        let changelog = kept(&self.setup, open);
+        if !open.read_only {
+            let heads = self.bounds.durable.head..=self.model.head();
+            self.model.story_mut().attempt(heads, changelog);
+        }
         let opened = open_on(&self.disk, self.options(open));
         if self.disk.crashed().is_some() {
             return Err(Stop::Excused);
@@ -72,6 +96,7 @@ impl World {
             db: db.clone(),
             read_only: open.read_only,
             buffered: open.buffered.unwrap_or(self.setup.buffered),
+            changelog,
             keep: (open.keep_commits, open.keep_nanos),
             upkeep: Upkeep::default(),
             opened_at: 0,
@@ -85,7 +110,8 @@ impl World {
         }
         let excuses = self.excuses();
         let Some((db, shown)) = self.shown()? else { return Ok(()) };
-        everything(&db, &self.model, &shown, &excuses)
+        everything(&db, &self.model, &shown, &excuses)?;
+        self.whole_changelog()
     }
 
     /// An open that failed.
@@ -152,6 +178,9 @@ impl World {
         self.model.truncate(mark.head);
         self.model.forget_changes(mark.changes);
         self.model.removed(mark.removed);
+        if let Some(session) = &self.session {
+            self.model.opened(session.changelog);
+        }
         self.bounds.shown = mark;
         self.bounds.show_all(mark, true);
         self.bounds.created = true;

@@ -4,6 +4,7 @@
 //! no sense where it stands is passed over, so that every list of operations runs. The crash
 //! that follows an operation is given with it, because it may strike in its midst.
 
+mod changelog;
 mod crash;
 mod diff;
 mod edit;
@@ -28,7 +29,7 @@ use hexxladb::{Db, PendingCommit, Snapshot, WriteTx};
 use sha2::{Digest, Sha256};
 
 use crate::model::{Draft, Mark, Model, Upkeep};
-use crate::op::{Crash, Op, Setup, Slot};
+use crate::op::{Changelog, Crash, Op, Setup, Slot};
 use crate::oracle::{Bounds, Check, Excuses, Failure, Kind, Stop, sync_faults};
 
 use diff::HeldDiff;
@@ -75,6 +76,8 @@ struct Session {
     db: Db,
     read_only: bool,
     buffered: bool,
+    /// What it keeps of commits.
+    changelog: Changelog,
     /// The retention policy.
     keep: Policy,
     /// The prune floor, rows removed, tags, as the handle shows them.

@@ -70,6 +70,14 @@ impl World {
     }
 
     pub(super) fn read(&mut self, read: &Read) -> Check {
+        if let Read::Changelog(way, spot) = read {
+            return self.read_spot(*way, *spot);
+        }
+        self.read_records(read)?;
+        if *read == Read::All { self.whole_changelog() } else { Ok(()) }
+    }
+
+    fn read_records(&mut self, read: &Read) -> Check {
         let Some((db, shown)) = self.shown()? else { return Ok(()) };
         let excuses = self.excuses();
         let (head, model) = (shown.head, &self.model);

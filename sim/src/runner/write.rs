@@ -104,7 +104,8 @@ impl World {
         let Some(session) = self.writer() else { return Ok(()) };
         let durable = !session.buffered;
         self.bounds.show(seq, durable);
-        self.touched_reads(seq)
+        self.touched_reads(seq)?;
+        self.beside_writer()
     }
 
     fn not_committed(

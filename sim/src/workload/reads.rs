@@ -1,7 +1,7 @@
 //! Draws reads.
 
 use super::Generator;
-use crate::op::{Index, Key, Read};
+use crate::op::{Index, Key, Read, Spot, Way};
 use crate::runner::View;
 
 impl Generator {
@@ -61,6 +61,19 @@ impl Generator {
             return Read::IndexPrefix(index, end(self));
         }
         Read::Index { index, from: end(self), to: end(self), limit }
+    }
+
+    /// Mostly near to the end of the changelog, so that what is new is read.
+    pub(super) fn read_changelog(&mut self, view: &View) -> Read {
+        let seq = match self.random.small(8) {
+            0 | 1 => 0,
+            2..=4 => self.random.below(view.head + 3),
+            _ => (view.head + 2).saturating_sub(self.random.below(5)),
+        };
+        let (way, _) = *self.random.pick(&Way::ALL);
+        let filter = if self.random.percent(50) { self.random.small(512) } else { 0 };
+        let index = if self.random.percent(70) { 0 } else { self.random.small(4) };
+        Read::Changelog(way, Spot { seq, index, filter })
     }
 
     /// An instant around those that validities begin and end at.
