@@ -184,7 +184,11 @@ impl Core {
         synced.map_err(|error| WriteError::Failed(error.into()))?;
         // As the last step before the header: a sealed segment takes no more until that is durable.
         let changelog = self.sync_changelog().map_err(|error| match error {
-            Error::Io(io) if io.is_no_space() => WriteError::NoSpace(Error::Io(io)),
+            Error::Io(io) if io.is_no_space() => {
+                let mut space = lock(&self.pager.space);
+                roots.pages.iter().for_each(|&page| space.give_back(page));
+                WriteError::NoSpace(Error::Io(io))
+            }
             other => WriteError::Failed(other),
         })?;
         self.write_header(|next| {

@@ -285,7 +285,8 @@ pub(crate) fn carry_out(home: &Home, plan: Plan, primary: &Primary<'_>) -> Resul
         }
         Plan::Copy(reached) => Tail::copy(home, &active()?, &reached),
         Plan::Retire(reached) => {
-            let old = Tail::copy(home, &active()?, &reached)?;
+            let mut old = Tail::copy(home, &active()?, &reached)?;
+            old.appear()?;
             let ordinal = old.ordinal() + 1;
             old.retire(0)?;
             let base = (primary.head, (primary.hash_at)(primary.head)?.unwrap_or_default());

@@ -117,6 +117,17 @@ pub(crate) struct Tail {
     unnamed: Option<Unnamed>,
     /// Bytes of another handle, or of a write that failed, may lie after the end.
     uncut: bool,
+    cork: Cork,
+}
+
+/// Keeps what is written after the end from being read: the head of its first frame is held back.
+#[derive(Debug, Default)]
+enum Cork {
+    #[default]
+    Out,
+    In,
+    /// Where the head belongs, and the head.
+    Holds(u64, Vec<u8>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -149,6 +160,7 @@ impl Tail {
             sealed: false,
             unnamed: Some(Unnamed { before }),
             uncut: false,
+            cork: Cork::Out,
         })
     }
 
@@ -169,6 +181,7 @@ impl Tail {
             sealed: end.sealed,
             unnamed: None,
             uncut: true,
+            cork: Cork::Out,
         })
     }
 
@@ -219,11 +232,36 @@ impl Tail {
     }
 
     /// Writes bytes after the end. What is left of a write that failed is cut off by the next one.
-    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+    fn write(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
         self.cut()?;
+        let held = match self.cork {
+            Cork::In => FRAME_HEADER_BYTES.min(bytes.len()),
+            Cork::Out | Cork::Holds(..) => 0,
+        };
+        let (head, rest) = bytes.split_at(held);
         self.uncut = true;
-        self.file.write_all_at(offset, bytes)?;
+        self.file.write_all_at(at + held as u64, rest)?;
         self.uncut = false;
+        if held > 0 {
+            self.cork = Cork::Holds(at, head.to_vec());
+        }
+        Ok(())
+    }
+
+    /// From here on nothing that is written to a segment which has its name can be read, until
+    /// [`Tail::uncork`]: what is written may be taken back by a power cut.
+    pub(crate) fn cork(&mut self) {
+        if self.unnamed.is_none() {
+            self.cork = Cork::In;
+        }
+    }
+
+    /// What was written is durable in the log, and may be read.
+    pub(crate) fn uncork(&mut self) -> Result<()> {
+        if let Cork::Holds(at, head) = &self.cork {
+            self.file.write_all_at(*at, head)?;
+        }
+        self.cork = Cork::Out;
         Ok(())
     }
 
@@ -316,12 +354,11 @@ impl Tail {
         Ok(self.end)
     }
 
-    /// Copies the frames of a segment up to a place into a segment of the same number, durable,
-    /// which takes the active name: that they could be read does not prove that they are durable.
+    /// Copies the frames of a segment up to a place into a segment of the same number, which is to
+    /// take the active name: that they could be read does not prove that they are durable.
     pub(crate) fn copy(home: &Home, from: &Segment, upto: &Reached) -> Result<Self> {
         let mut tail = Self::copy_unnamed(home, from, upto)?;
         tail.sync_unnamed()?;
-        tail.appear()?;
         Ok(tail)
     }
 

@@ -371,16 +371,20 @@ impl Opening<'_> {
         }
         let tail = changelog.map(Rewriter::finish).transpose()?;
         self.make_header_durable(&pager)?;
-        let tail = self.settle_changelog(tail, &pager, &root)?;
         let last = (replay.last().0.max(evidence.highest), replay.last().1);
         let begun = begin_log(&*self.vfs, self.path, &self.header, replay.used(), Some(last))?;
         let copied = self.copy_frames(&log, &committed, &begun.0.0)?;
-        self.republish(Recovered { pager, root, root_pages, report, tail }, begun, copied)
+        let (wal, place) = self.republish(&pager, begun, copied)?;
+        let root = Root { place, ..root };
+        lock(&pager.space).settle_replay(root.frame());
+        let tail = self.settle_changelog(tail, &pager, &root)?;
+        wal.header_durable(self.header.generation, self.header.retired.frame);
+        Ok(self.into_core(Some(wal), Recovered { pager, root, root_pages, report, tail }))
     }
 
-    /// Publishes the chosen header once more, as the next generation: that it could be read does
-    /// not prove that it is durable, and the one before it may count on log segments that are
-    /// about to be reused.
+    /// Publishes the header as the next generation. At first that is the chosen one once more:
+    /// that it could be read does not prove that it is durable, and the one before it may count on
+    /// log segments that are about to be reused.
     fn make_header_durable(&mut self, pager: &Pager) -> Result<()> {
         self.header.generation += 1;
         pager.file.write_all_at(self.header.slot_offset(), &self.header.encode())?;
@@ -467,14 +471,13 @@ impl Opening<'_> {
     /// incarnation, before any page or log byte is reused. The header names the old tree; the
     /// replayed commits follow it in the log, and the next checkpoint writes them.
     fn republish(
-        mut self,
-        recovered: Recovered,
+        &mut self,
+        pager: &Pager,
         begun: ((Wal, FrameStamp), Retired),
         copied: Option<Retired>,
-    ) -> Result<Core> {
+    ) -> Result<(Wal, Retired)> {
         let ((wal, stamp), anchor) = begun;
-        let next = Header {
-            generation: self.header.generation + 1,
+        self.header = Header {
             state: State::InUse,
             incarnation: stamp.incarnation,
             epoch: stamp.epoch,
@@ -482,13 +485,7 @@ impl Opening<'_> {
             durable: copied.as_ref().map_or(anchor.frame, |place| place.frame),
             ..self.header.clone()
         };
-        let Recovered { pager, root, .. } = &recovered;
-        pager.file.write_all_at(next.slot_offset(), &next.encode())?;
-        pager.file.sync_data()?;
-        wal.header_durable(next.generation, anchor.frame);
-        let root = Root { place: copied.unwrap_or(anchor), ..root.clone() };
-        lock(&pager.space).settle_replay(root.frame());
-        self.header = next;
-        Ok(self.into_core(Some(wal), Recovered { root, ..recovered }))
+        self.make_header_durable(pager)?;
+        Ok((wal, copied.unwrap_or(anchor)))
     }
 }

@@ -1,7 +1,8 @@
 //! Writing to the changelog what the log holds and the changelog may not.
 //!
 //! Always: what stands after the synced end is written anew, also where the same bytes are there
-//! already: that they could be read does not prove that they are durable.
+//! already: that they could be read does not prove that they are durable. Nobody can read it
+//! before the commits are durable in the log, which a power cut may still take them from.
 
 use std::sync::Arc;
 
@@ -32,7 +33,8 @@ pub(super) struct Rewriter {
 }
 
 impl Rewriter {
-    pub(super) fn new(tail: Tail, form: Form) -> Self {
+    pub(super) fn new(mut tail: Tail, form: Form) -> Self {
+        tail.cork();
         let last = tail.last().0;
         Self { tail, form, batch: Batch::default(), last, keys: Vec::new() }
     }
@@ -79,11 +81,9 @@ impl Rewriter {
         })
     }
 
-    /// Everything is written: makes it durable, also under a temporary name.
+    /// There are no more commits.
     pub(super) fn finish(mut self) -> Result<Tail> {
         self.batch.flush(&mut self.tail)?;
-        self.tail.sync()?;
-        self.tail.sync_unnamed()?;
         Ok(self.tail)
     }
 }
@@ -128,8 +128,8 @@ impl Opening<'_> {
         Ok(head)
     }
 
-    /// The changelog has everything that the log had, and the header that counts on it is durable:
-    /// it takes its name, is turned on, or is left as it is.
+    /// The log has everything durable under the header at hand: the changelog gets it, too, and
+    /// goes on, is turned on, or is left as it is, under one more header.
     pub(super) fn settle_changelog(
         &mut self,
         tail: Option<Tail>,
@@ -148,17 +148,20 @@ impl Opening<'_> {
                     Ok(commit.map(|commit| commit.history_hash).or((seq == 0).then_some(root.hash)))
                 };
                 let (home, primary) = (self.home(), Primary { head: root.seq, hash_at: &hash_at });
-                let mut tail =
-                    carry_out(&home, plan_changelog(&home, &state, &primary)?, &primary)?;
-                tail.sync_unnamed()?;
                 state.since = root.seq;
-                tail
+                carry_out(&home, plan_changelog(&home, &state, &primary)?, &primary)?
             }
         };
+        tail.uncork()?;
+        tail.sync()?;
+        tail.sync_unnamed()?;
         tail.appear()?;
         let values = wanted.map_or(state.values, |options| options.values);
-        self.header.changelog =
-            ChangelogState { on: wanted.is_some(), values, end: tail.synced_end(), ..state };
+        state = ChangelogState { on: wanted.is_some(), values, end: tail.synced_end(), ..state };
+        if state != self.header.changelog {
+            self.header.changelog = state;
+            self.make_header_durable(pager)?;
+        }
         Ok(wanted.is_some().then_some(tail))
     }
 }

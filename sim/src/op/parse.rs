@@ -7,8 +7,8 @@ use hexxladb::PruneProfile;
 use hexxladb::vfs::sim::{CrashChoice, Fault};
 
 use super::{
-    Before, Changelog, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Key, Op, Open, Plan, Pos, Setup,
-    Survivors, Value, Wrong,
+    Before, Changelog, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Key, Op, Open, Plan,
+    Pos, Setup, Survivors, Value, Wrong,
 };
 use crate::op::parse_record::read;
 
@@ -156,7 +156,8 @@ fn choice<T>(word: &str, value: &str, yes: (&str, T), no: (&str, T)) -> Parsed<T
 
 fn changelog(word: &str, value: &str) -> Parsed<Changelog> {
     let found = Changelog::ALL.iter().find(|(_, name)| *name == value);
-    found.map_or_else(|| fail(format!("`{word}`: off, full, hash or none")), |(found, _)| Ok(*found))
+    found
+        .map_or_else(|| fail(format!("`{word}`: off, full, hash or none")), |(found, _)| Ok(*found))
 }
 
 fn open(mut words: Words<'_>) -> Parsed<Open> {

@@ -5,8 +5,8 @@ use std::fmt::{self, Display};
 use hexxladb::PruneProfile;
 
 use super::{
-    Before, Changelog, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Op, Open, Plan, Setup,
-    Survivors, Wrong,
+    Before, Changelog, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Op, Open, Plan,
+    Setup, Survivors, Wrong,
 };
 
 impl Display for Open {

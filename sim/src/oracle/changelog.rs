@@ -218,9 +218,9 @@ fn is_entry(found: &ChangelogEntry, wanted: &Entry, model: &Model) -> bool {
     };
     let content = wanted.id.as_ref().and_then(|id| model.get(id, wanted.seq));
     let full = matches!(wanted.value, Kept::Full(_));
-    let record = found.record().is_ok_and(|record| {
-        record.as_ref().map(content_of).as_ref() == content.filter(|_| full)
-    });
+    let record = found
+        .record()
+        .is_ok_and(|record| record.as_ref().map(content_of).as_ref() == content.filter(|_| full));
     let of_commit = (found.time.as_nanos(), found.note.as_deref(), found.history_hash)
         == (commit.time, commit.note.as_deref(), commit.hash);
     place && op && key && value && record && of_commit
@@ -272,7 +272,8 @@ fn expected(model: &Model, starts: &BTreeSet<u64>, spot: Spot, most: u64) -> Exp
     let mut rest = Vec::new();
     for told in model.told(starts, most) {
         match told {
-            Told::Entry(entry) if (entry.seq, entry.index) < (spot.seq, spot.index) && spot.seq > 0 => {}
+            Told::Entry(entry)
+                if (entry.seq, entry.index) < (spot.seq, spot.index) && spot.seq > 0 => {}
             Told::Entry(entry) if passes(&entry) => rest.push(Told::Entry(entry)),
             Told::Entry(_) => {}
             Told::Gap(_, last) if last < spot.seq => {}

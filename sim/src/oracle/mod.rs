@@ -186,7 +186,7 @@ impl Excuses {
     }
 
     /// Whether a failed sync has taken bytes out of the cache under the handle.
-    fn reverted(&self) -> bool {
+    pub(crate) fn reverted(&self) -> bool {
         self.disk.as_ref().is_some_and(|(disk, base)| {
             disk.fired().count(FaultKind::SyncRevert) > base.count(FaultKind::SyncRevert)
         })

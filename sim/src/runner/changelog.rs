@@ -7,8 +7,7 @@ use hexxladb::{ChangelogCursor, ChangelogFilter, ChangelogReader, Db, Error, Fol
 use super::{PRIMARY, World};
 use crate::op::{Changelog, Spot, Way};
 use crate::oracle::{
-    Check, Entries, Excuses, Failure, Kind, Reach, Stop, beside, fail, from_spot, io_faults,
-    whole,
+    Check, Entries, Excuses, Failure, Kind, Reach, Stop, beside, fail, from_spot, io_faults, whole,
 };
 
 /// Spots, evenly spread, that the changelog is read from after each open.
@@ -109,11 +108,10 @@ impl World {
                 from_spot("following the changelog", read, known, spot, reach, &excuses)
             }
             Way::Beside => {
-                let opened = ChangelogReader::open_with(
-                    std::sync::Arc::new(self.disk.clone()),
-                    PRIMARY,
-                );
-                if let (Err(Error::ChangelogDisabled), false) = (&opened, self.model.story().begun())
+                let opened =
+                    ChangelogReader::open_with(std::sync::Arc::new(self.disk.clone()), PRIMARY);
+                if let (Err(Error::ChangelogDisabled), false) =
+                    (&opened, self.model.story().begun())
                 {
                     return Ok(());
                 }
@@ -153,7 +151,8 @@ impl World {
         disk.heal();
         disk.set_free_sectors(None);
         disk.kill();
-        let excuses = Excuses { disk: Some((disk.clone(), disk.fired())), ..self.excuses() };
+        // The copy has faults of its own, none; but what was done to its bytes was done.
+        let excuses = self.excuses();
         let reach = Reach { least, most: model.head(), loose: false };
         let created = self.bounds.created;
         let seen = beside(&disk, PRIMARY, (model, story), (created, reach), &excuses)?;
