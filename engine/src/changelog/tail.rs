@@ -133,6 +133,7 @@ enum Cork {
 #[derive(Clone, Copy, Debug)]
 struct Unnamed {
     before: Option<u64>,
+    renamed: bool,
 }
 
 impl Tail {
@@ -158,7 +159,7 @@ impl Tail {
                 hash: head.base_hash,
             },
             sealed: false,
-            unnamed: Some(Unnamed { before }),
+            unnamed: Some(Unnamed { before, renamed: false }),
             uncut: false,
             cork: Cork::Out,
         })
@@ -425,13 +426,12 @@ impl Tail {
         let mut next = Self::begin(&self.home, head, Some(self.head.ordinal))?;
         next.time = self.time;
         next.file.sync_all()?;
-        next.appear()?;
         *self = next;
-        Ok(())
+        self.appear()
     }
 
     /// A segment that is durable under its temporary name takes the active one; the one before it
-    /// is set apart first.
+    /// is set apart first. Goes on where it failed before.
     pub(crate) fn appear(&mut self) -> Result<()> {
         let Some(unnamed) = self.unnamed else { return Ok(()) };
         let home = &self.home;
@@ -441,9 +441,12 @@ impl Tail {
             home.set_apart(ordinal)?;
             probe::hit(Probe::ChangelogRotated);
         }
-        self.unnamed = Some(Unnamed { before: None });
-        home.vfs.rename(&new_path(&home.primary), &active_path(&home.primary))?;
-        home.sync_dir()?;
+        self.unnamed = Some(Unnamed { before: None, ..unnamed });
+        if !unnamed.renamed {
+            home.vfs.rename(&new_path(&home.primary), &active_path(&home.primary))?;
+            self.unnamed = Some(Unnamed { before: None, renamed: true });
+            home.sync_dir()?;
+        }
         self.file = home.vfs.open(&active_path(&home.primary), OpenMode::ReadWrite)?;
         self.unnamed = None;
         Ok(())

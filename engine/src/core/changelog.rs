@@ -302,6 +302,7 @@ impl Core {
     }
 
     fn drain_into(&self, changelog: &Changelog, tail: &mut Tail) -> Result<Drained> {
+        tail.appear()?;
         // Sealed and counted on by a durable header, or that header is about to be written.
         if tail.is_sealed() {
             if lock(&self.header).changelog.end != tail.synced_end() {
