@@ -167,13 +167,6 @@ fn plan_among(
             Ok(Plan::At(end, reached.time))
         }
         Some(_) if level => Ok(Plan::Copy(reached)),
-        // Begun and never used: another takes its place.
-        Some(active) if reached.seq == active.head.base => Ok(Plan::Begin {
-            ordinal: active.head.ordinal,
-            start: Start::TurnedOn,
-            base: (head, head_hash()?),
-            before: None,
-        }),
         Some(_) => Ok(Plan::Retire(reached)),
         None => {
             let start = if level { Start::Continues } else { Start::TurnedOn };
