@@ -11,7 +11,7 @@ use crate::ids::HistoryHash;
 use crate::keys;
 use crate::maintenance::Maintenance;
 use crate::tags::check_name;
-use crate::timeline::{ConsumerRow, Source, commit_at, consumer, consumers};
+use crate::timeline::{ConsumerRow, Source, consumer, consumers, hash_at};
 
 /// A consumer of the changelog; get one from
 /// [`Db::changelog_consumer`](crate::Db::changelog_consumer).
@@ -108,10 +108,7 @@ fn cursor_of(row: ConsumerRow) -> ChangelogCursor {
 /// The history hash that a cursor should have, where the timeline still knows it.
 fn hash_before(source: &Source<'_>, cursor: &ChangelogCursor) -> Result<Option<HistoryHash>> {
     let read = if cursor.index > 0 { cursor.seq } else { cursor.read_through() };
-    if read == 0 {
-        return Ok((cursor.seq == 1).then(HistoryHash::default));
-    }
-    Ok(commit_at(source, read)?.map(|commit| commit.history_hash))
+    if cursor.seq == 0 { Ok(None) } else { hash_at(source, read) }
 }
 
 impl ChangelogConsumer {

@@ -16,7 +16,7 @@ use crate::keys::KeyBuf;
 use crate::options::ChangelogOptions;
 use crate::probe::{self, Probe};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, lock};
-use crate::timeline::{Root, commit_at};
+use crate::timeline::{Root, hash_at};
 
 /// Bytes of entries that wait for the log or for the changelog's file before writers are held up.
 const MAX_WAITING_BYTES: usize = 4 << 20;
@@ -172,11 +172,7 @@ impl Core {
     fn with_primary<T>(&self, then: impl FnOnce(&Home, &Primary<'_>) -> Result<T>) -> Result<T> {
         let root = self.group.load_full();
         let source = self.source(&root);
-        let hash_at = |seq| {
-            let known = (seq == root.seq).then_some(root.hash);
-            let hash = |seq| Ok(commit_at(&source, seq)?.map(|commit| commit.history_hash));
-            known.map_or_else(|| hash(seq), |hash| Ok(Some(hash)))
-        };
+        let hash_at = |seq| hash_at(&source, seq);
         then(&home_of(self), &Primary { head: root.seq, hash_at: &hash_at })
     }
 

@@ -18,7 +18,7 @@ use crate::format::redo::Change;
 use crate::keys::{Family, KeyBuf, RECORD_FAMILIES, SEQ_BYTES};
 use crate::pager::Pager;
 use crate::probe::{self, Probe};
-use crate::timeline::{Root, Source, commit_at};
+use crate::timeline::{Root, Source, hash_at};
 use crate::wal::{LogFile, Replay};
 
 /// Writes replayed commits to the end of the changelog.
@@ -143,10 +143,7 @@ impl Opening<'_> {
             None if wanted.is_none() => return Ok(None),
             None => {
                 let source = Source::new(pager, root, self.limits().mvcc);
-                let hash_at = |seq| {
-                    let commit = commit_at(&source, seq)?;
-                    Ok(commit.map(|commit| commit.history_hash).or((seq == 0).then_some(root.hash)))
-                };
+                let hash_at = |seq| hash_at(&source, seq);
                 let (home, primary) = (self.home(), Primary { head: root.seq, hash_at: &hash_at });
                 state.since = root.seq;
                 carry_out(&home, plan_changelog(&home, &state, &primary)?, &primary)?

@@ -4,6 +4,7 @@ use super::root::MetaRow;
 use super::rows::Source;
 use crate::btree;
 use crate::error::{Error, Result};
+use crate::ids::HistoryHash;
 use crate::keys;
 use crate::time::Timestamp;
 
@@ -29,6 +30,14 @@ pub(crate) fn commit_at(source: &Source<'_>, seq: u64) -> Result<Option<Commit>>
         Error::corrupt(source.pager.file.path(), 0, format!("timeline row of commit {seq}: {what}"))
     })?;
     Ok(Some(Commit { seq, time: row.time, note: row.note, history_hash: row.hash }))
+}
+
+/// The history hash up to and with a commit, where the timeline still has it; zeros at 0.
+pub(crate) fn hash_at(source: &Source<'_>, seq: u64) -> Result<Option<HistoryHash>> {
+    if seq == 0 {
+        return Ok(Some(HistoryHash::default()));
+    }
+    Ok(commit_at(source, seq)?.map(|commit| commit.history_hash))
 }
 
 /// The oldest commit that the timeline still has.

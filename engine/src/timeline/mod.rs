@@ -10,7 +10,7 @@ mod root;
 mod rows;
 
 pub use commit::Commit;
-pub(crate) use commit::{commit_at, first_commit, seq_at_time};
+pub(crate) use commit::{commit_at, first_commit, hash_at, seq_at_time};
 pub(crate) use consumer::{ConsumerRow, consumer, consumers};
 pub(crate) use front::{RowAt, VisibleRow};
 pub(crate) use group::Group;
