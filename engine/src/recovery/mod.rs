@@ -357,20 +357,23 @@ impl Opening<'_> {
             return Err(self.explain_lost_start(&log, retired)?);
         };
         let mut replayer = Replayer::new(&pager, self.limits(), root);
-        replayer.changelog = self.changelog_to_rewrite(&log, replayer.root())?;
+        let found = self.header.clone();
+        replayer.changelog = self.changelog_to_rewrite(&log, &pager, replayer.root())?;
         while let Some((frame, place)) = replay.next_frame()? {
             replayer.frame(&frame, place, &log)?;
         }
         let evidence = replay.look_on()?;
-        self.check_break(&log, &replay, &replayer, &evidence)?;
-        let report = replayer.report(&self.header, &evidence);
+        self.check_break(&log, &replay, replayer.generation.max(found.generation), &evidence)?;
+        let report = replayer.report(&found, &evidence);
         let Replayed { root, committed, changelog } = replayer.finish();
         if self.options.read_only {
             let recovered = Recovered { pager, root, root_pages, report, tail: None };
             return Ok(self.into_core(None, recovered));
         }
         let tail = changelog.map(Rewriter::finish).transpose()?;
-        self.make_header_durable(&pager)?;
+        if self.header.generation == found.generation {
+            self.make_header_durable(&pager)?;
+        }
         let last = (replay.last().0.max(evidence.highest), replay.last().1);
         let begun = begin_log(&*self.vfs, self.path, &self.header, replay.used(), Some(last))?;
         let copied = self.copy_frames(&log, &committed, &begun.0.0)?;
@@ -434,12 +437,13 @@ impl Opening<'_> {
     }
 
     /// Decides whether the log breaks off in the tail of an unacknowledged commit or in the
-    /// middle of committed data.
+    /// middle of committed data; `generation` is the highest one that the header found or a frame
+    /// before the break names.
     fn check_break(
         &self,
         log: &LogFile,
         replay: &Replay<'_>,
-        replayer: &Replayer<'_>,
+        generation: u64,
         evidence: &Evidence,
     ) -> Result<()> {
         let expected = replay.last().0.next();
@@ -458,7 +462,7 @@ impl Opening<'_> {
                 self.mismatch(format!("it ends at frame {last}, the primary knows frame {known}"))
             });
         }
-        if evidence.generation > replayer.generation.max(self.header.generation) {
+        if evidence.generation > generation {
             return Err(self.newer_header_lost());
         }
         if evidence.frames + evidence.torn_bytes > 0 {

@@ -100,8 +100,9 @@ impl Opening<'_> {
     /// The changelog that the header counts on, ready to be given what the log holds: whatever the
     /// options, its entries must be durable before a frame is retired.
     pub(super) fn changelog_to_rewrite(
-        &self,
+        &mut self,
         log: &LogFile,
+        pager: &Pager,
         root: &Root,
     ) -> Result<Option<Rewriter>> {
         let state = self.header.changelog;
@@ -111,20 +112,29 @@ impl Opening<'_> {
         let home = self.home();
         let hash_at = |seq| Ok((seq == root.seq).then_some(root.hash));
         let primary = Primary { head: self.head_of_log(log)?, hash_at: &hash_at };
-        let tail = carry_out(&home, plan_changelog(&home, &state, &primary)?, &primary)?;
+        let plan = plan_changelog(&home, &state, &primary)?;
+        // A newer header that was torn, and counts on what comes off now, may not become whole
+        // once more by the one that takes its place.
+        self.make_header_durable(pager)?;
+        let tail = carry_out(&home, plan, &primary)?;
         Ok(Some(Rewriter::new(tail, Form { history: home.history, values: state.values })))
     }
 
-    /// The last commit of the log, or that of the header.
+    /// The last commit of the log, or that of the header; the error for a log that breaks off in
+    /// committed data, before anything is written.
     fn head_of_log(&self, log: &LogFile) -> Result<u64> {
         let header = &self.header;
-        let mut head = header.head_seq;
-        let mut replay = Replay::new(log, header.file, header.epoch, header.retired)?;
-        while let Some((frame, _)) = replay.as_mut().map_or(Ok(None), Replay::next_frame)? {
+        let (mut head, mut generation) = (header.head_seq, header.generation);
+        let Some(mut replay) = Replay::new(log, header.file, header.epoch, header.retired)? else {
+            return Ok(head);
+        };
+        while let Some((frame, _)) = replay.next_frame()? {
+            generation = generation.max(frame.header.generation);
             if matches!(frame.header.frame_type, FrameType::Commit | FrameType::Base) {
                 head = frame.header.seq;
             }
         }
+        self.check_break(log, &replay, generation, &replay.look_on()?)?;
         Ok(head)
     }
 
