@@ -8,13 +8,13 @@ use hexxladb::{Db, Error};
 use super::seen::Seen;
 use super::watch::{Halt, Watch};
 use super::{Counts, Found, Point, plan_to};
-use crate::model::{Delta, Draft, Model};
-use crate::op::{Crash, CrashKind, Key, Open, Plan, Survivors, Value};
+use crate::model::{Delta, Draft, Model, Story};
+use crate::op::{Changelog, Crash, CrashKind, Key, Open, Plan, Survivors, Value};
 use crate::oracle::{
-    Bounds, Check, Excuses, Failure, Kind, Shown, Stop, brief, checked, everything, fail,
-    nothing_left_over, same,
+    Bounds, Check, Excuses, Failure, Kind, Reach, Shown, Stop, Whole, beside, brief, checked,
+    everything, fail, nothing_left_over, same, whole,
 };
-use crate::runner::{caught, open_for};
+use crate::runner::{caught, changelog_of, open_for};
 
 /// Random crash states where there are too many to try all.
 const RANDOM_STATES: usize = 16;
@@ -102,7 +102,9 @@ impl Trier<'_> {
         flatten(outcome)
             .map_err(|broken| Broken { again: Some((READ_ONLY, cut)), ..broken })
             .map_err(found(reader))?;
-        let mut bounds = point.bounds;
+        let cut_to_nothing = crash(CrashKind::Cut, Survivors::These(CrashChoice::default()));
+        let seen = caught(|| self.with_seen(&point.disk, point.model.story(), point.bounds));
+        let mut bounds = flatten(seen).map_err(found(cut_to_nothing))?;
         bounds.cut();
         let pending = point.disk.pending();
         let telling: BTreeSet<_> =
@@ -147,7 +149,7 @@ impl Trier<'_> {
         let hash = disk.image_hash();
         let captured = std::cell::RefCell::new(Vec::new());
         let outcome = caught(|| {
-            let found = self.recover(disk, bounds, None, &captured)?;
+            let found = self.recover(disk, bounds, None, Some(&captured))?;
             self.kept(disk, &found, hash)?;
             Ok(found)
         });
@@ -156,22 +158,32 @@ impl Trier<'_> {
         Ok(found)
     }
 
-    /// Opens and reads everything; `exactly` when it is known what must be found.
+    /// Opens and reads everything; `exactly` when it is known what must be found, `captured` where
+    /// this recovery is not one of a recovery.
     fn recover(
         &self,
         disk: &SimVfs,
         bounds: Bounds,
         exactly: Option<&Shown>,
-        captured: &std::cell::RefCell<Vec<(u64, SimVfs)>>,
+        captured: Option<&std::cell::RefCell<Vec<(u64, SimVfs)>>>,
     ) -> Check<Shown> {
         Counts::add(&self.images.counts.cycles);
         self.watch.beat();
         let none = Excuses::default();
+        // A recovery that was crashed may have begun to turn the changelog on.
+        let mut story = self.point.model.story().clone();
+        if captured.is_none() {
+            let heads = bounds.durable.head..=self.point.model.head();
+            story.attempt(heads, self.images.plan.setup.changelog);
+        }
+        let bounds = self.with_seen(disk, &story, bounds)?;
         let db = none.take(
             "open",
             open_for(&self.images.plan.setup, disk, Open::default(), bounds.created),
         )?;
-        captured.borrow_mut().extend(disk.take_captures());
+        if let Some(captured) = captured {
+            captured.borrow_mut().extend(disk.take_captures());
+        }
         disk.set_capture(false);
         let found = Shown::of(&db, &self.point.model, &none)?;
         bounds.judge(&found, &self.point.model)?;
@@ -183,7 +195,34 @@ impl Trier<'_> {
             return fail(Kind::Lost, "recovery of a recovery", what);
         }
         everything(&db, &self.point.model, &found, &none)?;
+        story.opened(&self.point.model, found.head, self.images.plan.setup.changelog);
+        self.changelog(&db, (&self.point.model, &story), found.head)?;
         Ok(found)
+    }
+
+    /// The whole changelog, where one is kept.
+    fn changelog(&self, db: &Db, known: (&Model, &Story), head: u64) -> Check<Whole> {
+        if self.images.plan.setup.changelog == Changelog::Off {
+            return Ok(Whole::default());
+        }
+        let reach = Reach { least: head, most: head, loose: false };
+        let none = Excuses::default();
+        whole("changelog", |cursor| changelog_of(db, cursor), known, reach, &none)
+    }
+
+    /// What somebody reads in the changelog beside is shown.
+    fn with_seen(&self, disk: &SimVfs, story: &Story, mut bounds: Bounds) -> Check<Bounds> {
+        let (model, none) = (&self.point.model, Excuses::default());
+        if story.may_be() {
+            let disk = disk.fork();
+            disk.kill();
+            let reach = Reach { least: 0, most: model.head(), loose: false };
+            let known = (&**model, story);
+            if let Some(seen) = beside(&disk, known, (bounds.created, reach), &none)? {
+                bounds.show(seen.last, true);
+            }
+        }
+        Ok(bounds)
     }
 
     /// What a process that only reads shows after a kill survives a power cut, too.
@@ -223,6 +262,7 @@ impl Trier<'_> {
         }
         let mut model = (*self.point.model).clone();
         model.truncate(found.head);
+        model.opened(self.images.plan.setup.changelog);
         let mut found = found.clone();
         if model.mvcc() && hash.is_multiple_of(8) {
             Self::prune_on(&db, &model, &mut found)?;
@@ -241,6 +281,7 @@ impl Trier<'_> {
         disk.power_cut_with(&nothing);
         let db = self.reopen(disk, &model, &found)?;
         everything(&db, &model, &found, &none)?;
+        self.changelog(&db, (&model, model.story()), found.head)?;
         checked(&db, &none)?;
         none.take("close", db.close())?;
         drop(db);
@@ -249,7 +290,8 @@ impl Trier<'_> {
         if !db.recovery_report().clean {
             return fail(Kind::Wrong, "report after a clean close", "not clean");
         }
-        everything(&db, &model, &found, &none)
+        everything(&db, &model, &found, &none)?;
+        self.changelog(&db, (&model, model.story()), found.head).map(drop)
     }
 
     /// Prunes as far as tags allow, a row at a time first.
@@ -295,7 +337,16 @@ impl Trier<'_> {
         let Some(start) = captured.first().map(|(index, _)| *index) else { return Ok(()) };
         let mut cut_bounds = bounds;
         cut_bounds.cut();
+        let mut story = self.point.model.story().clone();
+        let heads = bounds.durable.head..=self.point.model.head();
+        story.attempt(heads, self.images.plan.setup.changelog);
         for (index, disk) in captured {
+            let seen = flatten(caught(|| self.with_seen(&disk, &story, cut_bounds))).map_err(|broken| {
+                let survivors = Survivors::These(CrashChoice::default());
+                let crash = Crash { kind: CrashKind::Cut, at: Some(index - start), survivors };
+                Broken { again: Some((Open::default(), crash)), ..broken }
+            });
+            let cut_bounds = seen?;
             for choice in spread_states(&disk.pending(), RECOVERY_STATES) {
                 if self.halt.now() {
                     return Ok(());
@@ -314,9 +365,8 @@ impl Trier<'_> {
                 }
                 Counts::add(&self.images.counts.nested_images);
                 again.set_op_limit(Some(CYCLE_OPS));
-                let ignored = std::cell::RefCell::new(Vec::new());
                 let outcome =
-                    caught(|| self.recover(&again, cut_bounds, cut.then_some(found), &ignored));
+                    caught(|| self.recover(&again, cut_bounds, cut.then_some(found), None));
                 let recovered = flatten(outcome).map_err(|broken| {
                     let survivors = Survivors::These(choice.clone());
                     let at = Some(index - start);

@@ -122,7 +122,15 @@ pub fn points(plan: &Plan) -> Result<Vec<Point>, Box<Found>> {
         result.map_err(found)?;
         // An open forgets what it did not find; during it, all of that may still come to be.
         let model = match op {
-            Op::Open(_) => before,
+            Op::Open(open) => {
+                let mut model = (*before).clone();
+                let changelog = open.changelog.unwrap_or(plan.setup.changelog);
+                if !open.read_only {
+                    let heads = bounds.durable.head..=model.head();
+                    model.story_mut().attempt(heads, changelog);
+                }
+                Arc::new(model)
+            }
             _ => Arc::new(world.model().clone()),
         };
         for (index, disk) in world.disk().take_captures() {

@@ -186,6 +186,12 @@ impl Model {
     /// The entries of a commit.
     #[must_use]
     pub fn entries(&self, seq: u64) -> Vec<Entry> {
+        self.entries_as(seq, self.commit(seq).map_or(Changelog::Off, |commit| commit.logged))
+    }
+
+    /// The entries that a commit has in a changelog that keeps this of values.
+    #[must_use]
+    pub fn entries_as(&self, seq: u64, kept: Changelog) -> Vec<Entry> {
         let Some(commit) = self.commit(seq) else { return Vec::new() };
         let of = commit.touched.len() as u32;
         if of == 0 {
@@ -199,7 +205,7 @@ impl Model {
                 Some(new) if resolves(self.get(id, seq - 1), new) => Act::Resolve,
                 Some(_) => Act::Put,
             };
-            let value = content.map_or(Kept::Nothing, |content| keep(commit.logged, content));
+            let value = content.map_or(Kept::Nothing, |content| keep(kept, content));
             Entry { seq, index: index as u32, of, act, id: Some(id.clone()), value }
         };
         commit.touched.iter().enumerate().map(entry).collect()

@@ -13,8 +13,16 @@ use crate::oracle::{
 /// Spots, evenly spread, that the changelog is read from after each open.
 const SPOTS: u64 = 6;
 
+/// Everything in the changelog from a cursor on, through a handle.
+///
+/// # Errors
+/// The engine's.
+pub fn changelog_of(db: &Db, cursor: ChangelogCursor) -> Result<Entries<'static>, Error> {
+    through(db, cursor, ChangelogFilter::new())
+}
+
 /// Entries from a cursor on, through a handle.
-pub(super) fn through(
+fn through(
     db: &Db,
     cursor: ChangelogCursor,
     filter: ChangelogFilter,
@@ -54,7 +62,7 @@ impl World {
             return Ok(());
         }
         let reach = self.reach(&db, &excuses)?;
-        let read = |cursor| through(&db, cursor, ChangelogFilter::new());
+        let read = |cursor| changelog_of(&db, cursor);
         let (model, story) = (&self.model, self.model.story());
         let told = whole("changelog", read, (model, story), reach, &excuses)?;
         if !writes {
@@ -129,7 +137,8 @@ impl World {
     /// What somebody beside the handle must see, unless something failed: what was acknowledged.
     fn least_beside(&self) -> u64 {
         let Some(session) = &self.session else { return 0 };
-        let quiet = io_faults(&self.disk.fired()) == io_faults(&session.base)
+        let quiet = !self.excuses().damaged()
+            && io_faults(&self.disk.fired()) == io_faults(&session.base)
             && self.disk.free_sectors().is_none()
             && !session.unknown;
         let kept = session.changelog != Changelog::Off && !session.read_only;
@@ -155,7 +164,7 @@ impl World {
         let excuses = self.excuses();
         let reach = Reach { least, most: model.head(), loose: false };
         let created = self.bounds.created;
-        let seen = beside(&disk, PRIMARY, (model, story), (created, reach), &excuses)?;
+        let seen = beside(&disk, (model, story), (created, reach), &excuses)?;
         if let Some(seen) = seen {
             self.bounds.show(seen.last, true);
         }

@@ -33,6 +33,7 @@ use crate::op::{Changelog, Crash, Op, Setup, Slot};
 use crate::oracle::{Bounds, Check, Excuses, Failure, Kind, Stop, sync_faults};
 
 use diff::HeldDiff;
+pub use changelog::changelog_of;
 pub use handle::open_for;
 pub use outcome::{Outcome, Tally, run};
 pub use panics::{caught, failure as panic_failure, quiet_panics};
@@ -45,7 +46,7 @@ pub use view::{FileView, View};
 const STEP_OPS: u64 = 400_000;
 
 /// The primary file of every run.
-const PRIMARY: &str = "/db/main";
+pub const PRIMARY: &str = "/db/main";
 
 /// Its log.
 const LOG: &str = "/db/main-wal";
