@@ -199,6 +199,9 @@ fn draw(kind: Menu, random: &mut Random, view: &View) -> Fault {
 }
 
 fn any_file<'v>(random: &mut Random, view: &'v View) -> &'v FileView {
+    if !view.changelog.is_empty() && random.percent(35) {
+        return random.pick(&view.changelog);
+    }
     if random.percent(50) { &view.primary } else { &view.log }
 }
 
@@ -209,6 +212,9 @@ const HEADER_BYTES: u64 = 16 << 10;
 pub fn damage(random: &mut Random, view: &View) -> Damage {
     let place = |random: &mut Random| view.log.place(random, u64::MAX);
     let mask = 1_u8 << random.small(8);
+    if !view.changelog.is_empty() && random.percent(40) {
+        return damage_to_changelog(random, view);
+    }
     match random.small(15) {
         0 | 1 => Damage::CutLog(place(random)),
         2 | 3 => {
@@ -224,5 +230,17 @@ pub fn damage(random: &mut Random, view: &View) -> Damage {
         10 | 11 => Damage::RotPrimary { offset: view.primary.place(random, u64::MAX), mask },
         12 => Damage::EmptyPrimary,
         _ => Damage::RotLog { offset: place(random), mask },
+    }
+}
+
+fn damage_to_changelog(random: &mut Random, view: &View) -> Damage {
+    let file = random.small(view.changelog.len() as u32) as u8;
+    let place = |random: &mut Random| view.changelog[usize::from(file)].place(random, u64::MAX);
+    match random.small(8) {
+        0 => Damage::RemoveChangelog,
+        1 => Damage::RemoveSegment(file),
+        2 | 3 => Damage::CutSegment(file, place(random)),
+        4 => Damage::ForeignChangelog,
+        _ => Damage::RotSegment { file, offset: place(random), mask: 1 << random.small(8) },
     }
 }

@@ -136,7 +136,7 @@ impl Activity {
             Self::Tags => (35, 4),
             Self::Prune => (55, 8),
             Self::Diffs => (25, 4),
-            Self::Changelog => (50, 5),
+            Self::Changelog => (50, 9),
         }
     }
 }
@@ -187,7 +187,7 @@ impl Generator {
                 (0, _) | (1, []) => Op::Stash(self.random.small(3) as u8),
                 (1 | 2, [_, ..]) => {
                     let slot = *self.random.pick(&view.stashes);
-                    let files = *self.random.pick(&[Files::Primary, Files::Log, Files::Both]);
+                    let files = self.random.pick(&Files::ALL).0;
                     Op::Restore(slot, files)
                 }
                 _ => Op::Damage(damage(&mut self.random, view)),
@@ -241,7 +241,7 @@ impl Generator {
             Activity::Tags => self.tags(view),
             Activity::Prune => self.prune(view),
             Activity::Diffs => self.differences(view),
-            Activity::Changelog => Op::Read(self.read_changelog(view)),
+            Activity::Changelog => self.changelog(view),
             _ => Op::Update(End::Ok, self.edits()),
         }
     }
@@ -268,6 +268,9 @@ impl Generator {
         }
         if self.has(Activity::Clock) && self.random.percent(15) {
             return Op::Clock(self.clock());
+        }
+        if self.has(Activity::Changelog) && self.random.percent(3) {
+            return Op::LoseChangelog;
         }
         let read_only = self.has(Activity::ReadOnly) && self.random.percent(25);
         let mut open = Open { read_only, ..Open::default() };

@@ -8,7 +8,15 @@ use crate::oracle::{Failure, Stop};
 use crate::runner::{Patient, World, caught, panic_failure};
 
 /// Scripts whose files rot at their end: in use, closed, with large values, format v1.
-pub const ROTTEN: [&str; 5] = ["commit", "split", "overflow", "close", "version_one"];
+pub const ROTTEN: [&str; 7] = [
+    "commit",
+    "split",
+    "overflow",
+    "close",
+    "version_one",
+    "changelog",
+    "changelog_turned_off",
+];
 
 /// Bytes that are looked at together.
 const GRAIN_BYTES: usize = 8;
@@ -47,15 +55,15 @@ pub fn rot(
 /// others.
 fn places(patient: &Patient) -> [Vec<Damage>; 2] {
     let mut places = [Vec::new(), Vec::new()];
-    for (bytes, in_log) in patient.contents().iter().zip([false, true]) {
+    for (bytes, file) in patient.contents().iter().zip(0_u8..) {
         for (grain, offset) in bytes.chunks(GRAIN_BYTES).zip((0_u64..).step_by(GRAIN_BYTES)) {
             let zero = usize::from(grain.iter().all(|byte| *byte == 0));
             places[zero].extend((offset..).take(grain.len()).map(|offset| {
                 let mask = 1 << (offset % 8);
-                if in_log {
-                    Damage::RotLog { offset, mask }
-                } else {
-                    Damage::RotPrimary { offset, mask }
+                match file {
+                    0 => Damage::RotPrimary { offset, mask },
+                    1 => Damage::RotLog { offset, mask },
+                    _ => Damage::RotSegment { file: file - 2, offset, mask },
                 }
             }));
         }

@@ -550,4 +550,101 @@ const SCRIPTS: &[(&str, &str)] = &[
          open
          update ok: put a 5x10",
     ),
+    (
+        "changelog_pipeline",
+        "setup page=512 cache=16384 checkpoint=16384 changelog=full
+         open
+         follow 0 0 0 0
+         begin
+         put a 2x20
+         pipeline 0
+         begin
+         put b 3x20
+         pipeline 1
+         begin
+         put c 4x20
+         pipeline 2
+         wait 1
+         read_follow 0 9
+         update fail: get a
+         read beside 0 0 0
+         wait 2
+         read_follow 0 9",
+    ),
+    (
+        "changelog_recycle",
+        "setup page=512 cache=65536 checkpoint=16384 changelog=hash
+         open
+         update ok: put a 1x3000
+         update ok: put a 2x3000; put b 3x3000
+         update ok: put a 4x3500
+         update ok: put b 5x3900
+         update ok: put a 6x3500
+         update ok: put c 7x3500
+         update ok: put a 8x3500
+         update ok: put c 9x3500
+         update ok: put a 10x30",
+    ),
+    (
+        "changelog_no_space",
+        "setup page=512 cache=16384 checkpoint=16384 changelog=full
+         open
+         update ok: put a 1x10
+         free 4
+         update ok: put a 2x3500
+         update ok: put b 3x3500
+         checkpoint
+         update ok: put b 7x20
+         free all
+         update ok: put c 8x20
+         read all
+         checkpoint
+         update ok: put d 9x20",
+    ),
+    (
+        "changelog_missing",
+        "setup page=512 cache=16384 checkpoint=16384 changelog=full
+         open
+         update ok: put a 1x10
+         checkpoint
+         update ok: put b 2x10
+         crash kill
+         lose_changelog
+         open
+         update ok: put c 3x10
+         close
+         lose_changelog
+         open
+         update ok: put d 4x10",
+    ),
+    (
+        "changelog_mixed",
+        "setup page=512 cache=16384 checkpoint=16384 changelog=full
+         open
+         update ok: put a 1x10; put_cell 0,0 2x20
+         stash 0
+         update ok: put b 2x10; put a 3x10
+         restore 0 primary
+         restore 0 log
+         restore 0 both
+         restore 0 changelog
+         restore 0 all
+         checkpoint
+         stash 1
+         restore 0 changelog
+         restore 0 primary
+         restore 0 both
+         damage remove_changelog
+         damage foreign_changelog
+         update ok: put a 4x10
+         restore 1 changelog
+         damage remove_changelog
+         damage cut_segment 0 4096
+         close
+         restore 0 both
+         restore 0 changelog
+         damage remove_changelog
+         damage foreign_changelog
+         damage remove_segment 0",
+    ),
 ];

@@ -331,8 +331,23 @@ pub enum Files {
     Primary,
     /// The log alone.
     Log,
-    /// Both.
+    /// Primary and log.
     Both,
+    /// The changelog's files.
+    Changelog,
+    /// Everything.
+    All,
+}
+
+impl Files {
+    /// All of them, with what they are called in plans.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Primary, "primary"),
+        (Self::Log, "log"),
+        (Self::Both, "both"),
+        (Self::Changelog, "changelog"),
+        (Self::All, "all"),
+    ];
 }
 
 /// Damage to the files of a database that nobody has open.
@@ -374,6 +389,23 @@ pub enum Damage {
         /// The bits.
         mask: u8,
     },
+    /// None of the changelog's files is there.
+    RemoveChangelog,
+    /// One of the changelog's files, by its place among them, is not there.
+    RemoveSegment(u8),
+    /// One of the changelog's files ends here.
+    CutSegment(u8, u64),
+    /// Bits of a byte of one of the changelog's files flip.
+    RotSegment {
+        /// Which file.
+        file: u8,
+        /// The byte.
+        offset: u64,
+        /// The bits.
+        mask: u8,
+    },
+    /// The changelog is that of another database.
+    ForeignChangelog,
 }
 
 /// What the clock does.
@@ -461,6 +493,14 @@ pub enum Op {
     ReadDiff(Slot, u32),
     /// Drops the differences.
     DropDiff(Slot),
+    /// Begins to follow the changelog.
+    HoldFollow(Slot, Spot),
+    /// Takes so many entries on, as far as they are there.
+    ReadFollow(Slot, u32),
+    /// Follows no longer.
+    DropFollow(Slot),
+    /// The changelog's files are gone, while nobody has the database open.
+    LoseChangelog,
     /// Moves the clock.
     Clock(ClockMove),
     /// A fault at a file operation from here on; its `at` counts from here.
@@ -471,7 +511,7 @@ pub enum Op {
     Free(Option<u64>),
     /// The process or the machine stops.
     Crash(Crash),
-    /// Copies both files aside.
+    /// Copies all files aside.
     Stash(Slot),
     /// Brings copies back while nobody has the database open.
     Restore(Slot, Files),

@@ -10,7 +10,7 @@ use super::{
     Before, Changelog, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Key, Op, Open, Plan,
     Pos, Setup, Survivors, Value, Wrong,
 };
-use crate::op::parse_record::read;
+use crate::op::parse_record::{read, spot};
 
 /// A line that is not an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,6 +215,15 @@ fn damage(mut words: Words<'_>) -> Parsed<Damage> {
         "empty_primary" => Damage::EmptyPrimary,
         "rot_primary" => Damage::RotPrimary { offset: words.value()?, mask: words.value()? },
         "rot_log" => Damage::RotLog { offset: words.value()?, mask: words.value()? },
+        "remove_changelog" => Damage::RemoveChangelog,
+        "remove_segment" => Damage::RemoveSegment(words.value()?),
+        "cut_segment" => Damage::CutSegment(words.value()?, words.value()?),
+        "rot_segment" => Damage::RotSegment {
+            file: words.value()?,
+            offset: words.value()?,
+            mask: words.value()?,
+        },
+        "foreign_changelog" => Damage::ForeignChangelog,
         other => return words.unknown(other),
     };
     words.end(damage)
@@ -316,6 +325,10 @@ impl FromStr for Op {
             "diff" => Self::HoldDiff(words.value()?, words.value()?, words.value()?),
             "read_diff" => Self::ReadDiff(words.value()?, words.value()?),
             "drop_diff" => Self::DropDiff(words.value()?),
+            "follow" => Self::HoldFollow(words.value()?, spot(&mut words)?),
+            "read_follow" => Self::ReadFollow(words.value()?, words.value()?),
+            "drop_follow" => Self::DropFollow(words.value()?),
+            "lose_changelog" => Self::LoseChangelog,
             "clock" => Self::Clock(match words.word()? {
                 "step" => ClockMove::Step(words.value()?),
                 "stop" => ClockMove::Stop,
@@ -330,11 +343,12 @@ impl FromStr for Op {
             "stash" => Self::Stash(words.value()?),
             "restore" => Self::Restore(
                 words.value()?,
-                match words.word()? {
-                    "primary" => Files::Primary,
-                    "log" => Files::Log,
-                    "both" => Files::Both,
-                    other => return words.unknown(other),
+                {
+                    let word = words.word()?;
+                    match Files::ALL.iter().find(|(_, name)| *name == word) {
+                        Some((files, _)) => *files,
+                        None => return words.unknown(word),
+                    }
                 },
             ),
             _ => return Ok(Self::Do(line.parse()?)),

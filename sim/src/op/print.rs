@@ -37,6 +37,13 @@ impl Display for Open {
     }
 }
 
+impl Display for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = Self::ALL.iter().find(|(files, _)| files == self);
+        f.write_str(found.map_or("", |(_, name)| name))
+    }
+}
+
 impl Display for Changelog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = Self::ALL.iter().find(|(changelog, _)| changelog == self);
@@ -71,6 +78,13 @@ impl Display for Damage {
             Damage::EmptyPrimary => f.write_str("damage empty_primary"),
             Damage::RotPrimary { offset, mask } => write!(f, "damage rot_primary {offset} {mask}"),
             Damage::RotLog { offset, mask } => write!(f, "damage rot_log {offset} {mask}"),
+            Damage::RemoveChangelog => f.write_str("damage remove_changelog"),
+            Damage::RemoveSegment(file) => write!(f, "damage remove_segment {file}"),
+            Damage::CutSegment(file, len) => write!(f, "damage cut_segment {file} {len}"),
+            Damage::RotSegment { file, offset, mask } => {
+                write!(f, "damage rot_segment {file} {offset} {mask}")
+            }
+            Damage::ForeignChangelog => f.write_str("damage foreign_changelog"),
         }
     }
 }
@@ -116,6 +130,10 @@ impl Display for Op {
             Op::HoldDiff(slot, a, b) => write!(f, "diff {slot} {a} {b}"),
             Op::ReadDiff(slot, count) => write!(f, "read_diff {slot} {count}"),
             Op::DropDiff(slot) => write!(f, "drop_diff {slot}"),
+            Op::HoldFollow(slot, spot) => write!(f, "follow {slot} {spot}"),
+            Op::ReadFollow(slot, count) => write!(f, "read_follow {slot} {count}"),
+            Op::DropFollow(slot) => write!(f, "drop_follow {slot}"),
+            Op::LoseChangelog => f.write_str("lose_changelog"),
             Op::Clock(ClockMove::Step(nanos)) => write!(f, "clock step {nanos}"),
             Op::Clock(ClockMove::Stop) => f.write_str("clock stop"),
             Op::Clock(ClockMove::Run) => f.write_str("clock run"),
@@ -125,9 +143,7 @@ impl Display for Op {
             Op::Free(Some(sectors)) => write!(f, "free {sectors}"),
             Op::Crash(crash) => crash.fmt(f),
             Op::Stash(slot) => write!(f, "stash {slot}"),
-            Op::Restore(slot, Files::Primary) => write!(f, "restore {slot} primary"),
-            Op::Restore(slot, Files::Log) => write!(f, "restore {slot} log"),
-            Op::Restore(slot, Files::Both) => write!(f, "restore {slot} both"),
+            Op::Restore(slot, files) => write!(f, "restore {slot} {files}"),
             Op::Damage(damage) => damage.fmt(f),
         }
     }

@@ -89,7 +89,12 @@ pub fn whole<'a>(
         }
     }
     let told = if reach.loose || excuses.damaged() {
-        judge_loosely(label, &heard, model, reach.most)?
+        let told = judge_loosely(label, &heard, model, reach.most)?;
+        if reach.loose && stopped.is_none() && !heard.is_empty() && told.last < reach.least {
+            let what = format!("ends at {}, before {}", told.last, reach.least);
+            return fail(Kind::Lost, label, what);
+        }
+        told
     } else {
         judge(label, &heard, (model, story), reach, stopped.is_none())?
     };
@@ -126,12 +131,15 @@ fn listen(
 
 /// The end of a check at an error: damage must be said to lie after what was delivered.
 fn ended(label: &'static str, error: &Error, heard: &[Heard], excuses: &Excuses) -> Stop {
-    if let Error::ChangelogCorrupt { seq, .. } = error
-        && let Some(last) = heard.iter().rev().find_map(|heard| match heard {
-            Heard::Entry(entry) if entry.last_in_commit => Some(entry.seq),
-            _ => None,
-        })
-        && *seq < last
+    let whole = heard.iter().rev().find_map(|heard| match heard {
+        Heard::Entry(entry) => entry.last_in_commit.then_some(entry.seq),
+        Heard::Gap(_, last) => Some(*last),
+    });
+    if let Error::ChangelogCorrupt { seq, offset, .. } = error
+        && let Some(last) = whole
+        && *seq != last
+        // Of a segment whose header is damaged nothing is known.
+        && (*seq, *offset) != (0, 0)
     {
         let what = format!("damaged after commit {seq}, but {last} was delivered");
         return super::Failure::new(Kind::Wrong, label, what).into();
@@ -304,6 +312,47 @@ pub fn changelog_filter(number: u32) -> (ChangelogFilter, impl Fn(&Entry) -> boo
                     .is_some_and(|id| record_id(id).to_string().starts_with(prefix)))
     };
     (filter, passes)
+}
+
+/// The `at`th of what reading from a spot on tells, one after the other.
+#[derive(Debug)]
+pub enum Next {
+    /// This.
+    Is(Told),
+    /// Nothing yet.
+    End,
+    /// It lies below the oldest, which is this.
+    Truncated(u64),
+    /// Nobody knows.
+    Unknown,
+}
+
+/// What somebody who follows is told next.
+#[must_use]
+pub fn next_told(
+    (model, starts): (&Model, &BTreeSet<u64>),
+    spot: Spot,
+    at: usize,
+    most: u64,
+) -> Next {
+    match expected(model, starts, spot, most) {
+        Expected::Unknown => Next::Unknown,
+        Expected::Truncated(oldest) => Next::Truncated(oldest),
+        Expected::Rest(rest) => rest.into_iter().nth(at).map_or(Next::End, Next::Is),
+    }
+}
+
+/// Judges an entry.
+///
+/// # Errors
+/// When it is not the one wanted.
+pub fn same_entry(
+    label: &'static str,
+    found: ChangelogEntry,
+    wanted: &Told,
+    model: &Model,
+) -> Check {
+    same_told(label, &Heard::Entry(Box::new(found)), wanted, model)
 }
 
 /// What reading from a spot on must tell up to a commit.

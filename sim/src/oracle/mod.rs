@@ -21,7 +21,9 @@ use hexxladb::vfs::ErrorKind;
 use hexxladb::vfs::sim::{FaultKind, Fired, SimVfs, is_injected, is_stopped};
 
 pub use bounds::{Bounds, judge};
-pub use changelog::{Entries, Reach, Whole, beside, changelog_filter, from_spot, whole};
+pub use changelog::{
+    Entries, Next, Reach, Whole, beside, changelog_filter, from_spot, next_told, same_entry, whole,
+};
 pub use diff::{Difference, differences, expected_differences, next_difference};
 pub use history::{
     at_time, checked, commits, counters, everything, histories, is_pruned, times, version_one,

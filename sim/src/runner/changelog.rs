@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use hexxladb::vfs::Vfs;
 use hexxladb::{ChangelogCursor, ChangelogFilter, ChangelogReader, Db, Error, Follow};
 
+use super::trial::segments;
 use super::{PRIMARY, World};
 use crate::op::{Changelog, Spot, Way};
 use crate::oracle::{
@@ -179,4 +181,33 @@ impl World {
             Err(message) => Err(super::panic_failure(&message)),
         }
     }
+
+    /// The changelog's files, as somebody finds them who looks for what to damage.
+    pub(super) fn segments_at_rest(&self) -> Vec<std::path::PathBuf> {
+        self.disk.files().into_iter().filter(|path| is_segment(path)).collect()
+    }
+
+    /// Takes the changelog's files away while nobody has the database open.
+    pub(super) fn lose_changelog(&mut self) {
+        let disturbed = self.armed || self.failing || self.excuses().damaged();
+        if self.session.is_some() || self.dead || disturbed || !self.model.story().may_be() {
+            return;
+        }
+        let paths = segments(&self.disk);
+        if paths.is_empty() {
+            return;
+        }
+        // A crash in the midst leaves what it leaves.
+        let head = self.model.head();
+        self.model.story_mut().lose(head);
+        self.tally.fault("changelog missing");
+        for path in paths {
+            let _ = self.disk.remove(&path);
+        }
+        let _ = self.disk.sync_dir(std::path::Path::new("/db"));
+    }
+}
+
+fn is_segment(path: &std::path::Path) -> bool {
+    path.to_string_lossy().starts_with(&format!("{PRIMARY}-changelog"))
 }

@@ -93,6 +93,7 @@ impl World {
             waiting: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             diffs: BTreeMap::new(),
+            follows: BTreeMap::new(),
             db: db.clone(),
             read_only: open.read_only,
             buffered: open.buffered.unwrap_or(self.setup.buffered),
@@ -363,6 +364,11 @@ fn closed_answers(session: &mut Session) -> Check {
         // One that was at its end may stay there.
         if let Some(item) = held.diff.next() {
             calls.push(("differences of a closed database", item.err()));
+        }
+    }
+    for held in session.follows.values_mut() {
+        if let Some(item) = held.follow.next() {
+            calls.push(("following a closed database", item.err()));
         }
     }
     for (call, error) in calls {

@@ -9,6 +9,7 @@ mod crash;
 mod diff;
 mod edit;
 mod edit_record;
+mod follow;
 mod handle;
 mod outcome;
 mod panics;
@@ -33,6 +34,7 @@ use crate::op::{Changelog, Crash, Op, Setup, Slot};
 use crate::oracle::{Bounds, Check, Excuses, Failure, Kind, Stop, sync_faults};
 
 use diff::HeldDiff;
+use follow::HeldFollow;
 pub use changelog::changelog_of;
 pub use handle::open_for;
 pub use outcome::{Outcome, Tally, run};
@@ -74,6 +76,7 @@ struct Session {
     waiting: BTreeMap<Slot, Waiting>,
     snapshots: BTreeMap<Slot, (u64, Snapshot)>,
     diffs: BTreeMap<Slot, HeldDiff>,
+    follows: BTreeMap<Slot, HeldFollow>,
     db: Db,
     read_only: bool,
     buffered: bool,
@@ -273,6 +276,8 @@ impl World {
             Op::PruneBy(profile, tick) => self.prune_by(*profile, *tick),
             Op::HoldDiff(slot, a, b) => self.hold_diff(*slot, *a, *b),
             Op::ReadDiff(slot, count) => self.read_diff(*slot, *count),
+            Op::HoldFollow(slot, spot) => self.hold_follow(*slot, *spot),
+            Op::ReadFollow(slot, count) => self.read_follow(*slot, *count),
             Op::Crash(crash) => Ok(self.crash(crash)?),
             Op::Restore(slot, files) => self.restore(*slot, *files),
             Op::Damage(damage) => self.damage(*damage),
@@ -291,6 +296,8 @@ impl World {
             Op::Forget(slot) => self.forget(*slot),
             Op::DropSnap(slot) => self.drop_snap(*slot),
             Op::DropDiff(slot) => self.drop_diff(*slot),
+            Op::DropFollow(slot) => self.drop_follow(*slot),
+            Op::LoseChangelog => self.lose_changelog(),
             Op::Clock(clock) => self.move_clock(*clock),
             Op::Fault(fault) => self.arm(fault),
             Op::Heal => self.heal(),

@@ -4,14 +4,20 @@
 //! What it may fall back to depends on the damage: frames at the log's very end that are gone
 //! look like commits that never came to be; nothing else may be lost silently.
 
+use std::path::PathBuf;
+
 use hexxladb::Db;
 use hexxladb::vfs::sim::SimVfs;
 
+use super::changelog::changelog_of;
 use super::handle::{open_on, options};
+use super::trial::segments;
 use super::{LOG, PRIMARY};
 use crate::model::{Mark, Model};
-use crate::op::{Damage, Open, Setup};
-use crate::oracle::{Bounds, Check, Excuses, Kind, Shown, Stop, checked, everything, fail, judge};
+use crate::op::{Changelog, Damage, Open, Setup};
+use crate::oracle::{
+    Bounds, Check, Excuses, Kind, Reach, Shown, Stop, checked, everything, fail, judge, whole,
+};
 
 /// A primary and its log that nobody has open, and what they stand for.
 pub struct Patient {
@@ -33,6 +39,8 @@ pub(super) struct Legal {
     pub(super) report: bool,
     /// Whether whoever opens it would have it created.
     pub(super) create: bool,
+    /// Whether the changelog may lack what it had, as long as it says so.
+    pub(super) loose: bool,
     pub(super) label: &'static str,
 }
 
@@ -58,11 +66,19 @@ impl Patient {
         let Some((kind, label)) = inflict(&disk, damage) else { return Ok(None) };
         // Frames that are gone from the log's end look like commits that never came to be, but
         // not where a closed primary is complete without them.
-        let keeps_frames =
-            matches!(damage, Damage::RotPrimary { .. } | Damage::RemoveLog | Damage::EmptyPrimary);
+        let keeps_frames = !matches!(
+            damage,
+            Damage::CutLog(_)
+                | Damage::ZeroLog { .. }
+                | Damage::RepeatLog { .. }
+                | Damage::RotLog { .. }
+        );
+        let goes_on =
+            damage == Damage::RemoveChangelog || self.closed && damage == Damage::RemoveLog;
         let legal = Legal {
             least: if self.closed || keeps_frames { self.bounds.shown } else { Mark::default() },
-            refuse: !(self.closed && damage == Damage::RemoveLog),
+            refuse: !goes_on,
+            loose: !(self.closed && damage == Damage::RemoveLog),
             report: matches!(damage, Damage::RotLog { .. }),
             create: damage == Damage::EmptyPrimary,
             label,
@@ -72,10 +88,12 @@ impl Patient {
         Ok(Some(Trial { kind, fell_back, hash: disk.trace_hash() }))
     }
 
-    /// The contents of primary and log.
+    /// The contents of primary and log, and of the changelog's files.
     #[must_use]
-    pub fn contents(&self) -> [Vec<u8>; 2] {
-        [PRIMARY, LOG].map(|path| self.disk.read_file(path.as_ref()).unwrap_or_default())
+    pub fn contents(&self) -> Vec<Vec<u8>> {
+        let both = [PRIMARY, LOG].map(PathBuf::from).into_iter();
+        let all = both.chain(segments(&self.disk));
+        all.map(|path| self.disk.read_file(&path).unwrap_or_default()).collect()
     }
 
     /// Opens the files of a trial and reads everything, twice. Says whether the database fell
@@ -99,7 +117,8 @@ impl Patient {
             let fell = self.judge(&db, &found, legal, fell_back)?;
             fell_back |= fell;
             let read = everything(&db, &self.model, &found, &excuses);
-            match read.and_then(|()| checked(&db, &excuses)) {
+            let read = read.and_then(|()| checked(&db, &excuses));
+            match read.and_then(|()| self.changelog(&db, &found, legal, &excuses)) {
                 Err(Stop::Excused) | Ok(()) => {}
                 Err(failed) => return Err(failed),
             }
@@ -107,6 +126,20 @@ impl Patient {
             disk.kill();
         }
         Ok(fell_back)
+    }
+
+    /// Reads the whole changelog.
+    fn changelog(&self, db: &Db, found: &Shown, legal: &Legal, excuses: &Excuses) -> Check {
+        let changelog = self.setup.changelog;
+        if changelog == Changelog::Off {
+            return Ok(());
+        }
+        let mut model = self.model.clone();
+        model.truncate(found.head);
+        model.opened(changelog);
+        let reach = Reach { least: found.head, most: found.head, loose: legal.loose };
+        let read = |cursor| changelog_of(db, cursor);
+        whole(legal.label, read, (&model, model.story()), reach, excuses).map(drop)
     }
 
     /// Judges what was found; whether that is less than was shown.
@@ -122,6 +155,29 @@ impl Patient {
         judge(found, &self.model, legal.least, legal.label)?;
         Ok(fell)
     }
+}
+
+/// One of the changelog's files.
+fn segment(disk: &SimVfs, file: u8) -> Option<PathBuf> {
+    segments(disk).get(usize::from(file)).cloned()
+}
+
+/// Puts the changelog of another database in the place of the changelog.
+fn replace(disk: &SimVfs) -> bool {
+    let other = SimVfs::new(99);
+    let setup = Setup { changelog: Changelog::Full, ..Setup::default() };
+    let Ok(db) = open_on(&other, options(&setup, Open::default(), false)) else { return false };
+    if db.update(|tx| tx.put(b"a", b"of another")).is_err() {
+        return false;
+    }
+    drop(db);
+    let (ours, theirs) = (segments(disk), segments(&other));
+    let Some(bytes) = theirs.last().and_then(|path| other.read_file(path)) else { return false };
+    let Some(path) = ours.first().filter(|path| path.ends_with("main-changelog")) else {
+        return false;
+    };
+    disk.write_file(path, &bytes);
+    true
 }
 
 /// Does the damage; what it counts as and what to call it, if there was something to damage.
@@ -154,6 +210,23 @@ fn inflict(disk: &SimVfs, damage: Damage) -> Option<(&'static str, &'static str)
         Damage::RotLog { offset, mask } => {
             (disk.flip(log, offset, mask), "rot at rest", "a rotten log")
         }
+        Damage::RemoveChangelog => {
+            let removed = segments(disk).iter().filter(|path| disk.remove_file(path)).count();
+            (removed > 0, "changelog missing", "no changelog")
+        }
+        Damage::RemoveSegment(file) => {
+            let done = segment(disk, file).is_some_and(|path| disk.remove_file(&path));
+            (done, "changelog missing", "a changelog without one of its files")
+        }
+        Damage::CutSegment(file, len) => {
+            let done = segment(disk, file).is_some_and(|path| disk.cut_file(&path, len));
+            (done, "partial changelog", "a cut changelog")
+        }
+        Damage::RotSegment { file, offset, mask } => {
+            let done = segment(disk, file).is_some_and(|path| disk.flip(&path, offset, mask));
+            (done, "rot at rest", "a rotten changelog")
+        }
+        Damage::ForeignChangelog => (replace(disk), "mixed files", "another one's changelog"),
     };
     done.then_some((kind, label))
 }

@@ -82,6 +82,10 @@ pub struct View {
     pub primary: FileView,
     /// The log.
     pub log: FileView,
+    /// The changelog's files.
+    pub changelog: Vec<FileView>,
+    /// Followers of the changelog.
+    pub follows: Vec<Slot>,
     /// Size of what the disk writes atomically.
     pub sector_bytes: u32,
 }
@@ -116,6 +120,8 @@ impl World {
             created: self.bounds.created,
             primary: file(&self.primary),
             log: file(&self.log),
+            changelog: self.segments_at_rest().iter().map(file).collect(),
+            follows: keys(session.map(|session| session.follows.keys().copied().collect())),
             sector_bytes: self.setup.sector_bytes,
         }
     }

@@ -1,7 +1,7 @@
 //! Draws reads.
 
-use super::Generator;
-use crate::op::{Index, Key, Read, Spot, Way};
+use super::{Generator, free_slot};
+use crate::op::{Index, Key, Op, Read, Spot, Way};
 use crate::runner::View;
 
 impl Generator {
@@ -64,16 +64,31 @@ impl Generator {
     }
 
     /// Mostly near to the end of the changelog, so that what is new is read.
-    pub(super) fn read_changelog(&mut self, view: &View) -> Read {
+    fn spot(&mut self, view: &View) -> Spot {
         let seq = match self.random.small(8) {
             0 | 1 => 0,
             2..=4 => self.random.below(view.head + 3),
             _ => (view.head + 2).saturating_sub(self.random.below(5)),
         };
-        let (way, _) = *self.random.pick(&Way::ALL);
         let filter = if self.random.percent(50) { self.random.small(512) } else { 0 };
         let index = if self.random.percent(70) { 0 } else { self.random.small(4) };
-        Read::Changelog(way, Spot { seq, index, filter })
+        Spot { seq, index, filter }
+    }
+
+    /// Reads of the changelog, and followers that are held.
+    pub(super) fn changelog(&mut self, view: &View) -> Op {
+        if !view.follows.is_empty() && self.random.percent(65) {
+            let slot = *self.random.pick(&view.follows);
+            if self.random.percent(95) {
+                return Op::ReadFollow(slot, 1 + self.random.small(20));
+            }
+            return Op::DropFollow(slot);
+        }
+        if self.random.percent(35) {
+            return Op::HoldFollow(free_slot(&view.follows) % 3, self.spot(view));
+        }
+        let (way, _) = *self.random.pick(&Way::ALL);
+        Op::Read(Read::Changelog(way, self.spot(view)))
     }
 
     /// An instant around those that validities begin and end at.
