@@ -42,6 +42,9 @@ impl World {
     pub(super) fn heal(&mut self) {
         self.free(None);
         self.disk.heal();
+        if let Some(session) = &mut self.session {
+            session.suffered |= self.failing;
+        }
         self.failing = false;
         self.armed = false;
         self.stopped_clock = false;

@@ -102,6 +102,7 @@ impl World {
             upkeep: Upkeep::default(),
             opened_at: 0,
             unknown: false,
+            suffered: false,
             base: self.disk.fired(),
         };
         self.session = Some(session);

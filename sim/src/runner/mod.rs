@@ -90,6 +90,9 @@ struct Session {
     opened_at: u64,
     /// A commit ended as unknown: nothing may be acknowledged any more.
     unknown: bool,
+    /// Operations failed time and again while it was open; such a fault counts once, and that may
+    /// have been before.
+    suffered: bool,
     /// Faults that had fired when it was opened.
     base: Fired,
 }
@@ -310,7 +313,9 @@ impl World {
     /// What errors are excused.
     fn excuses(&self) -> Excuses {
         let base = self.session.as_ref().map_or(self.before, |session| session.base);
-        Excuses { media: false, failing: self.failing, disk: Some((self.disk.clone(), base)) }
+        let suffered = self.session.as_ref().is_some_and(|session| session.suffered);
+        let failing = self.failing || suffered;
+        Excuses { media: false, failing, disk: Some((self.disk.clone(), base)) }
     }
 
     /// Whether a failed sync, or a commit that ended as unknown, forbade acknowledging more
