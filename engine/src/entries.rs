@@ -8,7 +8,8 @@ use hexxladb_vfs::{RealVfs, Vfs};
 
 use crate::cancel::{CancelToken, Progress};
 use crate::changelog::{
-    ChangelogCursor, ChangelogEntry, ChangelogFilter, Home, Limit, Scan, header_beside_writer,
+    ChangelogCursor, ChangelogEntry, ChangelogFilter, Home, Limit, Limits, Scan,
+    header_beside_writer,
 };
 use crate::core::Core;
 use crate::error::{Error, Result};
@@ -243,7 +244,8 @@ impl ChangelogReader {
         if header.changelog.end.segment == 0 {
             return Err(Error::ChangelogDisabled);
         }
-        Ok(Self { home: Home { vfs, primary, history: header.history } })
+        let limits = Limits::default();
+        Ok(Self { home: Home { vfs, primary, history: header.history, limits } })
     }
 
     /// The segments that [`Db::archive_changelog`](crate::Db::archive_changelog) copied to a

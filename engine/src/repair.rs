@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::btree;
 use crate::chain::{Chain, ChainedCommit};
 use crate::changelog::{
-    Added, Batch, CommitHead, Form, Home, Segment, State, Tail, active_path, aside_path,
+    Added, Batch, CommitHead, Form, Home, Limits, Segment, State, Tail, active_path, aside_path,
     encode_commit, header_beside_writer, sealed_ordinals, sealed_path,
 };
 use crate::core::Core;
@@ -22,6 +22,7 @@ use crate::format::changelog::{SegmentHead, Start};
 use crate::format::header::ChangelogState;
 use crate::ids::HistoryHash;
 use crate::keys::{self, KeyBuf};
+use crate::options::Options;
 use crate::segments;
 use crate::timeline::{Source, commit_at, newest_at};
 use crate::wal::parent_of;
@@ -49,11 +50,19 @@ impl ChangelogRepair {
 }
 
 /// Mends the files as far as that can be done without the database. Nobody has it open.
-pub(crate) fn mend_files(vfs: &Arc<dyn Vfs>, primary: &Path) -> Result<ChangelogRepair> {
+pub(crate) fn mend_files(
+    vfs: &Arc<dyn Vfs>,
+    primary: &Path,
+    options: &Options,
+) -> Result<ChangelogRepair> {
     let _lock = lock_primary(&**vfs, primary)?;
     let header = header_beside_writer(&**vfs, primary)?;
-    let home =
-        Home { vfs: Arc::clone(vfs), primary: primary.to_path_buf(), history: header.history };
+    let home = Home {
+        vfs: Arc::clone(vfs),
+        primary: primary.to_path_buf(),
+        history: header.history,
+        limits: Limits::of(options),
+    };
     let mut done = ChangelogRepair::default();
     for ordinal in sealed_ordinals(&**vfs, primary)? {
         mend_sealed(&home, ordinal, &mut done)?;
@@ -175,7 +184,7 @@ pub(crate) fn rebuild(core: &Arc<Core>, done: &mut ChangelogRepair) -> Result<()
         let run = (last + 1, lost_to);
         let reached = segment.read_on(&segment.start())?;
         let rebuilt = Tail::mend(home, &segment, &reached, 0, |tail| {
-            core.read(|source| write_commits(&source, form, run, tail))
+            core.read(|source| write_commits(&source, home, form, run, tail))
         });
         match rebuilt {
             Ok(()) => done.rebuilt.push(run),
@@ -206,6 +215,7 @@ const WINDOW: u64 = 4096;
 /// gone.
 fn write_commits(
     source: &Source<'_>,
+    home: &Home,
     form: Form,
     (first, last): (u64, u64),
     tail: &mut Tail,
@@ -214,7 +224,7 @@ fn write_commits(
     if !source.mvcc || first <= source.root.floor {
         return Err(gone(first));
     }
-    let mut batch = Batch::default();
+    let mut batch = Batch::new(home.limits);
     let mut before = tail.last().1;
     let mut from = first;
     while from <= last {

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use crate::cancel::Progress;
 use crate::chain::{Chain, ChainedCommit};
 use crate::changelog::{
-    ChangelogCursor, ChangelogEntry, ChangelogOp, ChangelogValue, Home, Limit, Reached, Scan,
-    Segment, active_path, sealed_ordinals, sealed_path,
+    ChangelogCursor, ChangelogEntry, ChangelogOp, ChangelogValue, Home, Limit, Limits, Reached,
+    Scan, Segment, active_path, sealed_ordinals, sealed_path,
 };
 use crate::error::{Error, Result};
 use crate::ids::HistoryHash;
@@ -177,7 +177,8 @@ pub(crate) fn archived(vfs: Arc<dyn Vfs>, dir: &Path) -> Result<Home> {
     let Some(segment) = Segment::open(&*vfs, &sealed_path(primary, first))? else {
         return Err(refused(dir.display().to_string()));
     };
-    Ok(Home { vfs, primary: primary.clone(), history: segment.head.history })
+    let history = segment.head.history;
+    Ok(Home { vfs, primary: primary.clone(), history, limits: Limits::default() })
 }
 
 /// What [`ChangelogReader::verify`](crate::ChangelogReader::verify) read.

@@ -2,19 +2,23 @@
 
 use crate::error::Result;
 
+use super::limits::Limits;
 use super::tail::{Added, Tail};
 
-/// Bytes that go out in one write at most, but for a commit of one frame.
-const BATCH_BYTES: usize = 1 << 20;
-
 /// Commits that are not yet written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Batch {
+    max_bytes: usize,
     bytes: Vec<u8>,
     commits: Vec<Added>,
 }
 
 impl Batch {
+    /// Empty.
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { max_bytes: limits.write_bytes, bytes: Vec::new(), commits: Vec::new() }
+    }
+
     /// Adds a commit whose frames `encode` gives one after the other; `added.bytes` is filled in.
     pub(crate) fn commit(
         &mut self,
@@ -26,7 +30,7 @@ impl Batch {
         let mut written = 0;
         added.bytes = 0;
         encode(&mut |frame| {
-            if self.bytes.len() + frame.len() > BATCH_BYTES {
+            if self.bytes.len() + frame.len() > self.max_bytes {
                 tail.append(&self.bytes[..start], &self.commits)?;
                 self.commits.clear();
                 tail.append_part(written, &self.bytes[start..])?;

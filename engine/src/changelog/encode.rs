@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::bytes::Bytes;
 use crate::error::Result;
 use crate::format::changelog::{
-    FRAME_ENTRIES_BYTES, FRAME_HEADER_BYTES, FrameHead, FrameKind, RawEntry, RawOp, RawValue,
-    push_entry, push_note, seal_frame,
+    FRAME_HEADER_BYTES, FrameHead, FrameKind, RawEntry, RawOp, RawValue, push_entry, push_note,
+    seal_frame,
 };
 use crate::ids::{HistoryHash, Identity};
 use crate::keys::{Family, KeyBuf};
@@ -33,6 +33,8 @@ pub(crate) struct CommitHead {
 pub(crate) struct Form {
     pub(crate) history: Identity,
     pub(crate) values: ChangelogValues,
+    /// Bytes that entries share a frame up to.
+    pub(crate) frame_bytes: usize,
 }
 
 /// A state as of a sequence; the newest where none is given.
@@ -79,7 +81,7 @@ pub(crate) fn encode_commit(
             (Some(value), ChangelogValues::Hash) => RawValue::Hash(Sha256::digest(value).into()),
             (Some(_), ChangelogValues::None) | (None, _) => RawValue::None,
         };
-        if frame.count > 0 && frame.bytes.len() + key.len() + len(&value) > FRAME_ENTRIES_BYTES {
+        if frame.count > 0 && frame.bytes.len() + key.len() + len(&value) > form.frame_bytes {
             write(frame.end(form, commit))?;
             frame.next();
         }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use hexxladb_vfs::{File, FileExt, OpenMode, Vfs};
 
+use super::encode::Form;
 use super::frames::{Reached, Segment};
+use super::limits::Limits;
 use super::names::{active_path, new_path, sealed_path};
 use crate::error::Result;
 use crate::format::changelog::{
@@ -19,11 +21,9 @@ use crate::format::changelog::{
 };
 use crate::format::header::ChangelogEnd;
 use crate::ids::{HistoryHash, Identity};
+use crate::options::ChangelogValues;
 use crate::probe::{self, Probe};
 use crate::wal::parent_of;
-
-/// Bytes of frames between two places that a footer's index names.
-const INDEX_BYTES: u64 = 64 << 10;
 
 /// Where the changelog lies and whose it is.
 #[derive(Clone, Debug)]
@@ -31,9 +31,15 @@ pub(crate) struct Home {
     pub(crate) vfs: Arc<dyn Vfs>,
     pub(crate) primary: PathBuf,
     pub(crate) history: Identity,
+    pub(crate) limits: Limits,
 }
 
 impl Home {
+    /// How commits are written that say this of values.
+    pub(crate) fn form(&self, values: ChangelogValues) -> Form {
+        Form { history: self.history, values, frame_bytes: self.limits.frame_bytes }
+    }
+
     fn sync_dir(&self) -> Result<()> {
         Ok(self.vfs.sync_dir(parent_of(&self.primary))?)
     }
@@ -83,11 +89,11 @@ struct Contents {
 }
 
 impl Contents {
-    fn add(&mut self, offset: u64, added: &Added) {
+    fn add(&mut self, offset: u64, added: &Added, index_bytes: u64) {
         if self.footer.index.is_empty() {
             self.footer.first_time = added.time;
         }
-        if self.footer.index.is_empty() || offset - self.indexed_at >= INDEX_BYTES {
+        if self.footer.index.is_empty() || offset - self.indexed_at >= index_bytes {
             self.footer.index.push(Indexed { seq: added.seq, offset });
             self.indexed_at = offset;
         }
@@ -269,7 +275,7 @@ impl Tail {
     /// The frames of a commit are all written.
     pub(crate) fn count(&mut self, added: &Added) {
         if let Some(contents) = &mut self.contents {
-            contents.add(self.at, added);
+            contents.add(self.at, added, self.home.limits.index_bytes);
         }
         self.at += added.bytes;
         (self.seq, self.time, self.hash) = (added.seq, added.time, added.hash);
@@ -409,7 +415,8 @@ impl Tail {
             seq = frame.head.seq;
             if frame.head.kind == FrameKind::Entries && frame.head.begins {
                 let FrameHead { seq, time, hash, total, .. } = frame.head;
-                contents.add(frame.offset, &Added { seq, time, hash, entries: total, bytes: 0 });
+                let added = Added { seq, time, hash, entries: total, bytes: 0 };
+                contents.add(frame.offset, &added, self.home.limits.index_bytes);
             }
         }
     }

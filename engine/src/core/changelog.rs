@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::Core;
 use crate::changelog::{
-    Added, Batch, CommitHead, End, Form, Home, Plan, Primary, Shown, State, Tail, carry_out,
-    encode_commit, plan_on, plan_turned_on,
+    Added, Batch, CommitHead, End, Form, Home, Limits, Plan, Primary, Shown, State, Tail,
+    carry_out, encode_commit, plan_on, plan_turned_on,
 };
 use crate::error::{Error, Result};
 use crate::format::header::{ChangelogEnd, ChangelogState};
@@ -17,12 +17,6 @@ use crate::options::ChangelogOptions;
 use crate::probe::{self, Probe};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::timeline::{Root, hash_at};
-
-/// Bytes of entries that wait for the log or for the changelog's file before writers are held up.
-const MAX_WAITING_BYTES: usize = 4 << 20;
-
-/// Bytes of entries that go out in one write.
-const GROUP_BYTES: usize = 1 << 20;
 
 /// The entries of a commit.
 #[derive(Debug)]
@@ -99,7 +93,7 @@ impl Changelog {
         let end = tail.as_ref().map_or(state.end, Tail::synced_end);
         Self {
             options,
-            form: Form { history: home.history, values: options.values },
+            form: home.form(options.values),
             home,
             queue: Mutex::default(),
             tail: Mutex::new(tail),
@@ -143,6 +137,7 @@ pub(crate) fn home_of(core: &Core) -> Home {
         vfs: Arc::clone(&core.vfs),
         primary: core.path.clone(),
         history: lock(&core.header).history,
+        limits: Limits::of(&core.options),
     }
 }
 
@@ -240,7 +235,7 @@ impl Core {
     pub(crate) fn note_commit(&self, entries: Option<Entries>, frame: FrameNo) {
         if let (Some(changelog), Some(entries)) = (&self.changelog, entries) {
             let mut queue = lock(&changelog.queue);
-            queue.bytes += entries.weight();
+            queue.bytes += entries.weight(changelog.home.limits);
             queue.waiting.push_back(Waiting { frame, entries });
         }
     }
@@ -308,12 +303,13 @@ impl Core {
             changelog.trim_due.store(true, Ordering::Relaxed);
         }
         while let Some(group) = changelog.take_ready() {
+            let limits = changelog.home.limits;
             if let Err(error) = self.write_group(changelog, tail, &group) {
                 changelog.put_back(group);
                 return Err(error);
             }
             lock(&changelog.queue).bytes -=
-                group.iter().map(|waiting| waiting.entries.weight()).sum::<usize>();
+                group.iter().map(|waiting| waiting.entries.weight(limits)).sum::<usize>();
             changelog.show(tail);
         }
         Ok(Drained::All)
@@ -323,7 +319,7 @@ impl Core {
         if let [Waiting { entries: Entries { added, frames }, .. }] = group
             && let Content::Tree { commit, keys, before, after } = frames
         {
-            let mut batch = Batch::default();
+            let mut batch = Batch::new(changelog.home.limits);
             let (old, new) = (self.source(before), self.source(after));
             batch.commit(tail, *added, |write| {
                 encode_commit(
@@ -366,7 +362,7 @@ impl Core {
     /// Refuses writers while too much waits to be written to the changelog, once it has been tried.
     pub(super) fn make_room_in_changelog(&self) -> Result<()> {
         let Some(changelog) = &self.changelog else { return Ok(()) };
-        if lock(&changelog.queue).bytes <= MAX_WAITING_BYTES {
+        if lock(&changelog.queue).bytes <= changelog.home.limits.waiting_bytes {
             return Ok(());
         }
         self.sync_log()?;
@@ -377,13 +373,14 @@ impl Core {
 impl Changelog {
     /// Commits that can be written together: small ones, or a large one.
     fn take_ready(&self) -> Option<Vec<Waiting>> {
+        let limits = self.home.limits;
         let mut queue = lock(&self.queue);
         let mut group = Vec::new();
         let mut bytes = 0;
         while queue.is_ready() {
-            let weight = queue.waiting.front().map_or(0, |first| first.entries.weight());
-            let large = weight >= MAX_WAITING_BYTES;
-            if !group.is_empty() && (large || bytes + weight > GROUP_BYTES) {
+            let weight = queue.waiting.front().map_or(0, |first| first.entries.weight(limits));
+            let large = weight >= limits.waiting_bytes;
+            if !group.is_empty() && (large || bytes + weight > limits.write_bytes) {
                 break;
             }
             bytes += weight;
@@ -413,10 +410,10 @@ impl Changelog {
 }
 
 impl Entries {
-    fn weight(&self) -> usize {
+    fn weight(&self, limits: Limits) -> usize {
         match &self.frames {
             Content::Encoded(bytes) => bytes.len(),
-            Content::Tree { .. } => MAX_WAITING_BYTES,
+            Content::Tree { .. } => limits.waiting_bytes,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use hexxladb_vfs::{File, FileExt, Op, Vfs};
 
-use crate::changelog::{Home, Tail};
+use crate::changelog::{Home, Limits, Tail};
 use crate::changes::Changes;
 use crate::error::{Error, Result};
 use crate::format::free_list::Extent;
@@ -116,6 +116,7 @@ impl Core {
             vfs: Arc::clone(&opened.vfs),
             primary: opened.path.clone(),
             history: opened.header.history,
+            limits: Limits::of(&opened.options),
         };
         let changelog = opened.options.changelog.filter(|_| !opened.options.read_only);
         let changelog = changelog

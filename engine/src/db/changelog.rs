@@ -197,7 +197,7 @@ impl Db {
             return Err(Error::ChangelogDisabled);
         }
         let path = path.as_ref();
-        let mut done = repair::mend_files(&vfs, path)?;
+        let mut done = repair::mend_files(&vfs, path, &options)?;
         let db = match Self::open_with(Arc::clone(&vfs), path, options.clone()) {
             Err(error) if repair::is_misfit(&error) => {
                 repair::set_all_aside(&vfs, path, &error, &mut done)?;

@@ -49,8 +49,6 @@ pub(crate) const BLOCK_BYTES: usize = 4096;
 pub(crate) const FRAME_HEADER_BYTES: usize = 104;
 /// Bytes of a footer's payload after its index.
 pub(crate) const TRAILER_BYTES: usize = 48;
-/// Bytes that entries share a frame up to; an entry that is longer has one of its own.
-pub(crate) const FRAME_ENTRIES_BYTES: usize = 64 << 10;
 /// More payload than any frame has: the largest value, key and note, and an index of as much.
 const MAX_PAYLOAD_BYTES: usize = (64 << 20) + (128 << 10);
 

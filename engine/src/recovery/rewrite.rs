@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Opening;
 use crate::changelog::{
-    Added, Batch, CommitHead, Form, Home, Primary, State, Tail, carry_out, encode_commit,
+    Added, Batch, CommitHead, Form, Home, Limits, Primary, State, Tail, carry_out, encode_commit,
 };
 use crate::core::plan_changelog;
 use crate::error::{Error, Result};
@@ -16,6 +16,7 @@ use crate::format::frame::FrameType;
 use crate::format::header::ChangelogState;
 use crate::format::redo::Change;
 use crate::keys::{Family, KeyBuf, RECORD_FAMILIES, SEQ_BYTES};
+use crate::options::ChangelogValues;
 use crate::pager::Pager;
 use crate::probe::{self, Probe};
 use crate::timeline::{Root, Source, hash_at};
@@ -33,10 +34,11 @@ pub(super) struct Rewriter {
 }
 
 impl Rewriter {
-    pub(super) fn new(mut tail: Tail, form: Form) -> Self {
+    pub(super) fn new(mut tail: Tail, home: &Home, values: ChangelogValues) -> Self {
         tail.cork();
         let last = tail.last().0;
-        Self { tail, form, batch: Batch::default(), last, keys: Vec::new() }
+        let (form, batch) = (home.form(values), Batch::new(home.limits));
+        Self { tail, form, batch, last, keys: Vec::new() }
     }
 
     /// A change of the commit at hand.
@@ -94,6 +96,7 @@ impl Opening<'_> {
             vfs: Arc::clone(&self.vfs),
             primary: self.path.to_path_buf(),
             history: self.header.history,
+            limits: Limits::of(&self.options),
         }
     }
 
@@ -117,7 +120,7 @@ impl Opening<'_> {
         // once more by the one that takes its place.
         self.make_header_durable(pager)?;
         let tail = carry_out(&home, plan, &primary)?;
-        Ok(Some(Rewriter::new(tail, Form { history: home.history, values: state.values })))
+        Ok(Some(Rewriter::new(tail, &home, state.values)))
     }
 
     /// The last commit of the log, or that of the header; the error for a log that breaks off in

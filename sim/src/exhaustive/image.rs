@@ -341,11 +341,12 @@ impl Trier<'_> {
         let heads = bounds.durable.head..=self.point.model.head();
         story.attempt(heads, self.images.plan.setup.changelog);
         for (index, disk) in captured {
-            let seen = flatten(caught(|| self.with_seen(&disk, &story, cut_bounds))).map_err(|broken| {
-                let survivors = Survivors::These(CrashChoice::default());
-                let crash = Crash { kind: CrashKind::Cut, at: Some(index - start), survivors };
-                Broken { again: Some((Open::default(), crash)), ..broken }
-            });
+            let seen =
+                flatten(caught(|| self.with_seen(&disk, &story, cut_bounds))).map_err(|broken| {
+                    let survivors = Survivors::These(CrashChoice::default());
+                    let crash = Crash { kind: CrashKind::Cut, at: Some(index - start), survivors };
+                    Broken { again: Some((Open::default(), crash)), ..broken }
+                });
             let cut_bounds = seen?;
             for choice in spread_states(&disk.pending(), RECOVERY_STATES) {
                 if self.halt.now() {

@@ -8,15 +8,8 @@ use crate::oracle::{Failure, Stop};
 use crate::runner::{Patient, World, caught, panic_failure};
 
 /// Scripts whose files rot at their end: in use, closed, with large values, format v1.
-pub const ROTTEN: [&str; 7] = [
-    "commit",
-    "split",
-    "overflow",
-    "close",
-    "version_one",
-    "changelog",
-    "changelog_turned_off",
-];
+pub const ROTTEN: [&str; 7] =
+    ["commit", "split", "overflow", "close", "version_one", "changelog", "changelog_turned_off"];
 
 /// Bytes that are looked at together.
 const GRAIN_BYTES: usize = 8;

@@ -341,16 +341,13 @@ impl FromStr for Op {
                 sectors => Some(setting("free", sectors)?),
             }),
             "stash" => Self::Stash(words.value()?),
-            "restore" => Self::Restore(
-                words.value()?,
-                {
-                    let word = words.word()?;
-                    match Files::ALL.iter().find(|(_, name)| *name == word) {
-                        Some((files, _)) => *files,
-                        None => return words.unknown(word),
-                    }
-                },
-            ),
+            "restore" => Self::Restore(words.value()?, {
+                let word = words.word()?;
+                match Files::ALL.iter().find(|(_, name)| *name == word) {
+                    Some((files, _)) => *files,
+                    None => return words.unknown(word),
+                }
+            }),
             _ => return Ok(Self::Do(line.parse()?)),
         };
         words.end(op)

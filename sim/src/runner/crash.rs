@@ -43,7 +43,7 @@ impl World {
         self.free(None);
         self.disk.heal();
         if let Some(session) = &mut self.session {
-            session.suffered |= self.failing;
+            session.hurt |= self.failing;
         }
         self.failing = false;
         self.armed = false;

@@ -93,7 +93,9 @@ impl World {
             }
             (None, Next::End) => Ok(false),
             (None, Next::Is(Told::Entry(entry))) if entry.seq > least => Ok(false),
-            (None, wanted) => fail(Kind::Lost, label, format!("nothing, expected {}", brief(&wanted))),
+            (None, wanted) => {
+                fail(Kind::Lost, label, format!("nothing, expected {}", brief(&wanted)))
+            }
         }
     }
 

@@ -102,7 +102,7 @@ impl World {
             upkeep: Upkeep::default(),
             opened_at: 0,
             unknown: false,
-            suffered: false,
+            hurt: false,
             base: self.disk.fired(),
         };
         self.session = Some(session);

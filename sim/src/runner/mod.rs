@@ -33,9 +33,9 @@ use crate::model::{Draft, Mark, Model, Upkeep};
 use crate::op::{Changelog, Crash, Op, Setup, Slot};
 use crate::oracle::{Bounds, Check, Excuses, Failure, Kind, Stop, sync_faults};
 
+pub use changelog::changelog_of;
 use diff::HeldDiff;
 use follow::HeldFollow;
-pub use changelog::changelog_of;
 pub use handle::open_for;
 pub use outcome::{Outcome, Tally, run};
 pub use panics::{caught, failure as panic_failure, quiet_panics};
@@ -90,9 +90,8 @@ struct Session {
     opened_at: u64,
     /// A commit ended as unknown: nothing may be acknowledged any more.
     unknown: bool,
-    /// Operations failed time and again while it was open; such a fault counts once, and that may
-    /// have been before.
-    suffered: bool,
+    /// Operations went on failing under it, which counts as a fault but once.
+    hurt: bool,
     /// Faults that had fired when it was opened.
     base: Fired,
 }
@@ -313,8 +312,7 @@ impl World {
     /// What errors are excused.
     fn excuses(&self) -> Excuses {
         let base = self.session.as_ref().map_or(self.before, |session| session.base);
-        let suffered = self.session.as_ref().is_some_and(|session| session.suffered);
-        let failing = self.failing || suffered;
+        let failing = self.failing || self.session.as_ref().is_some_and(|session| session.hurt);
         Excuses { media: false, failing, disk: Some((self.disk.clone(), base)) }
     }
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use hexxladb::vfs::sim::SimVfs;
 use hexxladb::vfs::{FileExt, OpenMode, Vfs};
 
-use super::{PRIMARY, World};
 use super::patient::{Legal, Patient};
+use super::{PRIMARY, World};
 use crate::model::{Mark, Model};
 use crate::op::{Damage, Files, Slot};
 use crate::oracle::{Bounds, Check};
