@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::cell_json::print_line;
 use crate::failure::Failure;
+use crate::keeping::Keeping;
 use crate::time;
 
 /// What is kept with the commit.
@@ -18,6 +19,8 @@ pub(crate) struct CommitArgs {
     note: Option<String>,
     #[command(flatten)]
     when: When,
+    #[command(flatten)]
+    keeping: Keeping,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -48,13 +51,18 @@ struct Told {
 
 impl CommitArgs {
     /// For a command whose note is not an option of its own.
-    pub(crate) fn new(note: Option<String>, when: When, json: bool) -> Self {
-        Self { note, when, json }
+    pub(crate) fn new(note: Option<String>, when: When, keeping: Keeping, json: bool) -> Self {
+        Self { note, when, keeping, json }
     }
 
     /// The commit's time.
     pub(crate) fn time(&self) -> Timestamp {
         self.when.time()
+    }
+
+    /// What is asked for of the changelog.
+    pub(crate) fn keeping(&self) -> Keeping {
+        self.keeping
     }
 
     /// Runs one transaction on a database that is there and prints its commit, and the id of the
@@ -65,7 +73,7 @@ impl CommitArgs {
         out: &mut dyn Write,
         write: impl FnOnce(&mut WriteTx) -> Result<Option<String>, Failure>,
     ) -> Result<(), Failure> {
-        self.run_in(&open_to_write(db)?, out, write)
+        self.run_in(&open_to_write(db, self.keeping)?, out, write)
     }
 
     /// The same on an open database, which is closed.
@@ -108,6 +116,6 @@ impl CommitArgs {
 }
 
 /// Opens a database that must be there.
-pub(crate) fn open_to_write(path: &Path) -> Result<Db, Failure> {
-    Ok(Db::open(path, Options::new().create_if_missing(false))?)
+pub(crate) fn open_to_write(path: &Path, keeping: Keeping) -> Result<Db, Failure> {
+    keeping.open(path, Options::new().create_if_missing(false))
 }

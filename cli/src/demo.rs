@@ -17,6 +17,7 @@ use crate::git::places;
 use crate::git::quote::quoted;
 use crate::git::repo::Repo;
 use crate::git::verify;
+use crate::keeping::Keeping;
 use crate::log::hex;
 use crate::stop::Stop;
 use crate::{text, time};
@@ -57,7 +58,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, stop: &Stop) -> Result<(), F
     writeln!(out, "database    {}\n", path.display())?;
     writeln!(out, "1. Import: every commit along the first parents is one transaction")?;
     out.flush()?;
-    let db = import::open_for_import(&path).map_err(|failure| name_file(failure, &path))?;
+    let db = import::open_for_import(&path, Keeping::default()).map_err(|failure| name_file(failure, &path))?;
     let result = (|| {
         import::import(&repo, tip, &db, &args.limits, stop)
             .map_err(|failure| name_file(failure, &path))?

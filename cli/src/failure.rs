@@ -30,6 +30,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// The engine refused.
     Database(Error),
+    /// The engine refused, and what that means here.
+    Explained(Error, String),
     /// Input that cannot be used: a git repository, a line of JSON.
     Input(String),
     /// Standard output does not take any more.
@@ -49,6 +51,17 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<hexxladb_sinks::Error> for Failure {
+    fn from(error: hexxladb_sinks::Error) -> Self {
+        use hexxladb_sinks::Error as E;
+        match error {
+            E::Database(error) => Self::Database(error),
+            E::Url { .. } | E::UnknownFamily => Self::Usage(error.to_string()),
+            other => Self::Input(other.to_string()),
+        }
+    }
+}
+
 impl From<io::Error> for Failure {
     /// For standard output alone; other I/O says what it worked on.
     fn from(error: io::Error) -> Self {
@@ -65,6 +78,7 @@ impl Failure {
             Self::Told => return ExitCode::from(1),
             Self::Usage(text) => (2, format!("error: {text}")),
             Self::Database(error) => (code(&error), format!("error: {error}{}", advice(&error))),
+            Self::Explained(error, text) => (code(&error), format!("error: {error}\n  {text}")),
             Self::Input(text) => (4, format!("error: {text}")),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return ExitCode::SUCCESS;
@@ -85,7 +99,8 @@ fn code(error: &Error) -> u8 {
     match error {
         Error::CellNotFound { .. }
         | Error::SeamNotFound { .. }
-        | Error::SnapshotTagNotFound { .. } => 1,
+        | Error::SnapshotTagNotFound { .. }
+        | Error::ChangelogConsumerNotFound { .. } => 1,
         Error::CoordOutOfRange { .. }
         | Error::InvalidArgument { .. }
         | Error::InvalidRecord { .. }
@@ -107,6 +122,21 @@ fn advice(error: &Error) -> &'static str {
         Error::SnapshotTagNotFound { .. } => "\n  `hexxladb tag list` shows those that are",
         Error::ReadSeqFuture { .. } => "\n  a time in seconds is written @1715934600",
         Error::SnapshotPruned { .. } => "\n  `hexxladb log` shows the commits that are readable",
+        Error::ChangelogDisabled => {
+            "\n  any command that writes turns it on, for example `hexxladb put … --changelog`"
+        }
+        Error::ChangelogConsumerNotFound { .. } => {
+            "\n  `hexxladb changelog consumers` shows those that are"
+        }
+        Error::ChangelogTruncated { .. } => {
+            "\n  without --since, `hexxladb changelog tail` reads everything that is there"
+        }
+        Error::ChangelogGap { .. } => {
+            "\n  `hexxladb changelog tail --skip-gaps` reads on behind it"
+        }
+        Error::ChangelogForeign { .. } => {
+            "\n  `hexxladb changelog repair` sets it aside and begins a fresh one"
+        }
         _ => "",
     }
 }

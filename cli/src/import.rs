@@ -6,7 +6,7 @@
 //! already is compared and passed over, so that a stopped import goes on when it is run again.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hexxladb::{Db, Durability, Options, Timestamp};
 use serde::de::DeserializeOwned;
@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::ingest::is_about_the_line;
 use crate::input::{Lines, complaint};
+use crate::keeping::Keeping;
 use crate::jsonl::apply::Applied;
 use crate::jsonl::{CommitMark, Contents, EndMark, FORMAT, Header, Mark, TagMark, VERSION};
 use crate::record_json::{FAMILIES, RawRecordLine};
@@ -56,6 +57,8 @@ struct Jsonl {
     /// The time of the commit of a state, instead of now
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     commit_time: Option<Timestamp>,
+    #[command(flatten)]
+    keeping: Keeping,
 }
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write, stop: &Stop) -> Result<(), Failure> {
@@ -67,7 +70,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, stop: &Stop) -> Result<(), F
     // Before a database is made for something that cannot go in.
     let header = read_header(&mut lines, stop)?;
     fits(args, &header)?;
-    let db = open(&args.db)?;
+    let db = open(args)?;
     let done = Import::new(&db, args, &header).and_then(|mut import| {
         import.all(&mut lines, stop)?;
         Ok(import.done())
@@ -83,11 +86,11 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, stop: &Stop) -> Result<(), F
 
 /// Commits need no sync of their own: a killed process loses none of them, a power cut none but
 /// the last ones, and closing syncs them all before the program says that it is done.
-fn open(path: &Path) -> Result<Db, Failure> {
+fn open(args: &Jsonl) -> Result<Db, Failure> {
     let options = Options::new().durability(Durability::Buffered);
-    let is_new = !path.exists();
+    let is_new = !args.db.exists();
     let options = if is_new { options.max_value_bytes(MAX_VALUE_BYTES) } else { options };
-    Ok(Db::open(path, options)?)
+    args.keeping.open(&args.db, options)
 }
 
 fn read_header(lines: &mut Lines, stop: &Stop) -> Result<Header, Failure> {

@@ -12,6 +12,7 @@ use hexxladb::{Db, Options, Timestamp, WriteTx};
 use crate::cell_json::CellLine;
 use crate::failure::Failure;
 use crate::input::{Lines, complaint};
+use crate::keeping::Keeping;
 use crate::stop::Stop;
 use crate::text;
 
@@ -41,6 +42,8 @@ pub(crate) struct Args {
     /// Largest encoded cell in bytes, 512 to 67108864, for a new database
     #[arg(long, value_name = "BYTES")]
     max_value_bytes: Option<u32>,
+    #[command(flatten)]
+    keeping: Keeping,
 }
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write, stop: &Stop) -> Result<(), Failure> {
@@ -48,7 +51,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, stop: &Stop) -> Result<(), F
     if let Some(bytes) = args.max_value_bytes {
         options = options.max_value_bytes(bytes);
     }
-    let db = Db::open(&args.db, options)?;
+    let db = args.keeping.open(&args.db, options)?;
     let mut ingest = Ingest { db: &db, args, out, open: None, in_open: 0, cells: 0, commits: 0 };
     let result = ingest.all_lines(stop);
     let done = ingest.done();

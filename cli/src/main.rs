@@ -6,6 +6,7 @@
 
 mod at;
 mod cell_json;
+mod changelog;
 mod check;
 mod commit;
 mod demo;
@@ -20,6 +21,7 @@ mod import;
 mod ingest;
 mod input;
 mod jsonl;
+mod keeping;
 mod link;
 mod log;
 mod ls;
@@ -30,6 +32,7 @@ mod progress;
 mod prune;
 mod put;
 mod record_json;
+mod replicate;
 mod ring;
 mod rm;
 mod scan;
@@ -87,6 +90,8 @@ enum Command {
     Ingest(ingest::Args),
     Export(export::Args),
     Import(import::Args),
+    Changelog(changelog::Args),
+    Replicate(replicate::Args),
 }
 
 fn main() -> ExitCode {
@@ -107,7 +112,13 @@ impl Command {
     fn may_end_anywhere(&self) -> bool {
         !matches!(
             self,
-            Self::Demo(_) | Self::Git(_) | Self::Ingest(_) | Self::Import(_) | Self::Prune(_)
+            Self::Demo(_)
+                | Self::Git(_)
+                | Self::Ingest(_)
+                | Self::Import(_)
+                | Self::Prune(_)
+                | Self::Changelog(_)
+                | Self::Replicate(_)
         )
     }
 }
@@ -142,6 +153,8 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Ingest(args) => ingest::run(&args, out, &Stop::between_commits()?),
         Command::Export(args) => export::run(&args, out),
         Command::Import(args) => import::run(&args, out, &Stop::between_commits()?),
+        Command::Changelog(args) => changelog::run(&args, out),
+        Command::Replicate(args) => replicate::run(&args, out, &Stop::between_commits()?),
     }
 }
 

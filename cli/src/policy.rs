@@ -6,6 +6,7 @@ use std::time::Duration;
 use hexxladb::{Db, Options, Retention};
 
 use crate::failure::Failure;
+use crate::keeping::Keeping;
 use crate::text;
 
 /// What to keep of the past; with both, whatever keeps more decides.
@@ -35,20 +36,32 @@ impl Policy {
         if let Some(retention) = self.retention() {
             options = options.retention(retention);
         }
-        Ok(Db::open(path, options)?)
+        Keeping::default().open(path, options)
     }
 }
 
 const UNITS: [(&str, u64); 5] =
     [("s", 1), ("m", 60), ("h", 3600), ("d", 24 * 3600), ("w", 7 * 24 * 3600)];
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let read = UNITS.iter().find_map(|(unit, seconds)| {
         let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
         number.checked_mul(*seconds).filter(|seconds| *seconds > 0)
     });
     read.map(Duration::from_secs).ok_or_else(|| {
         format!("{text:?} is not a duration; write a number and a unit: 90s, 30m, 12h, 7d, 4w")
+    })
+}
+
+/// A size: a number, or one of KiB, MiB or GiB.
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+    let units = [("K", 10), ("M", 20), ("G", 30), ("", 0)];
+    let read = units.iter().find_map(|(unit, shift)| {
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        number.checked_mul(1 << shift)
+    });
+    read.ok_or_else(|| {
+        format!("{text:?} is not a size; write bytes, or a number and a unit: 500000, 64K, 10M, 2G")
     })
 }
 
@@ -87,6 +100,12 @@ mod tests {
         }
         for text in ["", "7", "d", "0d", "-1d", "1.5h", "7 d", "99999999999999999999w"] {
             assert!(parse_duration(text).is_err(), "{text:?}");
+        }
+        for (text, bytes) in [("0", 0), ("500000", 500_000), ("64K", 65_536), ("2G", 1 << 31)] {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "K", "-1", "1.5G", "1T", "99999999999999G"] {
+            assert!(parse_bytes(text).is_err(), "{text:?}");
         }
         assert_eq!(show_duration(Duration::from_hours(7 * 24)), "1w");
         assert_eq!(show_duration(Duration::from_secs(3601)), "3601s");

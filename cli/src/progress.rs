@@ -52,6 +52,14 @@ impl Progress {
         Self { label, unit, total, start_done: done, started: now, bar, last_detail: now }
     }
 
+    /// Says that there is this much to do by now.
+    pub(crate) fn aim(&mut self, total: u64) {
+        self.total = total;
+        if let Some(bar) = &self.bar {
+            bar.set_length(total);
+        }
+    }
+
     /// Says that `done` are done; `detail` is shown behind them.
     pub(crate) fn set(&mut self, done: u64, detail: impl FnOnce() -> String) {
         let every = if self.bar.is_some() { BAR_EVERY } else { PLAIN_EVERY };

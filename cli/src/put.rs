@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
-use hexxladb::{Cell, Coord, Db, Error, Facet, FacetId, Options, Timestamp, Validity, WriteTx};
+use hexxladb::{Cell, Coord, Error, Facet, FacetId, Options, Timestamp, Validity, WriteTx};
 
 use crate::commit::{CommitArgs, open_to_write};
 use crate::failure::Failure;
@@ -69,8 +69,8 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let text = content(&args.content)?;
     // A facet needs a cell: there is no use in making a database for it.
     let db = match args.facet {
-        Some(_) => open_to_write(&args.db)?,
-        None => Db::open(&args.db, Options::new())?,
+        Some(_) => open_to_write(&args.db, args.commit.keeping())?,
+        None => args.commit.keeping().open(&args.db, Options::new())?,
     };
     args.commit.run_in(&db, out, |tx| {
         match args.facet {

@@ -4,14 +4,13 @@
 //! the schema. The same record is always the same text, so that exports can be compared byte for
 //! byte; and nothing that is read is passed over in silence: an unknown key is an error.
 
-use hexxladb::{Cell, Coord, Edge, EdgeId, Facet, FacetId, Record, RecordId, Seam, Ulid};
+use hexxladb::{Coord, FacetId, Record, RecordId, Ulid};
+use hexxladb_sinks::json::{RecordKey, RecordValue};
 use serde::de::DeserializeOwned;
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::log::hex;
 
 /// The families in the order of their keys, which is the order of records in every list.
 pub(crate) const FAMILIES: [&str; 5] = ["raw", "cell", "facet", "edge", "seam"];
@@ -20,18 +19,11 @@ pub(crate) const FAMILIES: [&str; 5] = ["raw", "cell", "facet", "edge", "seam"];
 #[derive(Debug, Serialize)]
 pub(crate) struct Name<'a> {
     pub(crate) family: &'static str,
-    key: Key<'a>,
+    key: RecordKey<'a>,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Key<'a> {
-    Raw(Octets<'a>),
-    Cell(Coord),
-    Facet { q: i32, r: i32, facet: FacetId },
-    Edge(&'a EdgeId),
-    Seam(String),
-}
+/// What a record holds.
+pub(crate) type Content<'a> = RecordValue<'a>;
 
 /// A record on its line; a deletion is `null`.
 #[derive(Debug, Serialize)]
@@ -41,58 +33,10 @@ pub(crate) struct RecordLine<'a> {
     value: Option<Content<'a>>,
 }
 
-/// What a record holds.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(crate) enum Content<'a> {
-    Raw(Octets<'a>),
-    Cell(&'a Cell),
-    Facet(&'a Facet),
-    Edge(&'a Edge),
-    Seam(&'a Seam),
-}
-
-/// Bytes: text where they are UTF-8, else `{"hex":"…"}`.
-#[derive(Debug)]
-pub(crate) struct Octets<'a>(&'a [u8]);
-
-impl Serialize for Octets<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        if let Ok(text) = std::str::from_utf8(self.0) {
-            return to.serialize_str(text);
-        }
-        let mut map = to.serialize_map(Some(1))?;
-        map.serialize_entry("hex", &hex(self.0))?;
-        map.end()
-    }
-}
-
 impl<'a> Name<'a> {
     pub(crate) fn of(id: &'a RecordId) -> Result<Self, Failure> {
-        let (family, key) = match id {
-            RecordId::Raw(key) => ("raw", Key::Raw(Octets(key))),
-            RecordId::Cell(coord) => ("cell", Key::Cell(*coord)),
-            RecordId::Facet(coord, facet) => {
-                ("facet", Key::Facet { q: coord.q(), r: coord.r(), facet: *facet })
-            }
-            RecordId::Edge(edge) => ("edge", Key::Edge(edge)),
-            RecordId::Seam(id) => ("seam", Key::Seam(id.to_string())),
-            _ => return Err(unknown_family()),
-        };
-        Ok(Self { family, key })
-    }
-}
-
-impl<'a> Content<'a> {
-    pub(crate) fn of(record: &'a Record) -> Result<Self, Failure> {
-        Ok(match record {
-            Record::Raw(bytes) => Self::Raw(Octets(bytes)),
-            Record::Cell(cell) => Self::Cell(cell),
-            Record::Facet(facet) => Self::Facet(facet),
-            Record::Edge(edge) => Self::Edge(edge),
-            Record::Seam(seam) => Self::Seam(seam),
-            _ => return Err(unknown_family()),
-        })
+        let key = RecordKey::of(id)?;
+        Ok(Self { family: key.family(), key })
     }
 }
 
@@ -100,14 +44,6 @@ impl<'a> RecordLine<'a> {
     pub(crate) fn new(id: &'a RecordId, record: Option<&'a Record>) -> Result<Self, Failure> {
         Ok(Self { name: Name::of(id)?, value: record.map(Content::of).transpose()? })
     }
-}
-
-fn unknown_family() -> Failure {
-    Failure::Usage(
-        "the database holds a family of records that this program does not know; use a \
-                    newer release"
-            .to_owned(),
-    )
 }
 
 /// A record line as it is read, not looked into yet.

@@ -11,6 +11,7 @@ use crate::at::At;
 use crate::cell_json::print_line;
 use crate::commit::{CommitArgs, When};
 use crate::failure::Failure;
+use crate::keeping::Keeping;
 use crate::record_json::RecordLine;
 use crate::{get, open_to_read, place, ring, text, time};
 
@@ -65,6 +66,8 @@ struct Resolve {
     note: Option<String>,
     #[command(flatten)]
     when: When,
+    #[command(flatten)]
+    keeping: Keeping,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -141,7 +144,7 @@ pub(crate) fn run(args: Args, out: &mut dyn Write) -> Result<(), Failure> {
             Ok(Some(id.to_string()))
         }),
         Command::Resolve(resolve) => {
-            let commit = CommitArgs::new(resolve.note.clone(), resolve.when, resolve.json);
+            let commit = CommitArgs::new(resolve.note.clone(), resolve.when, resolve.keeping, resolve.json);
             commit.run(&resolve.db, out, |tx| {
                 tx.resolve_seam(resolve.id, resolve.status, resolve.note.as_deref())?;
                 Ok(Some(resolve.id.to_string()))

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use hexxladb::CancelToken;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -52,6 +53,17 @@ impl Stop {
     /// Whether a signal came.
     pub(crate) fn is_requested(&self) -> bool {
         self.signal.load(Ordering::Relaxed) != 0
+    }
+
+    /// Sets the token once a signal came.
+    pub(crate) fn sets(&self, token: &CancelToken) {
+        let (stop, token) = (self.clone(), token.clone());
+        std::thread::spawn(move || {
+            while !stop.is_requested() {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            token.cancel();
+        });
     }
 
     /// Takes a failure of git for what it is when a signal came: Ctrl-C goes to a child, too, where

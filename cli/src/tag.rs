@@ -9,6 +9,7 @@ use crate::at;
 use crate::cell_json::print_line;
 use crate::commit::open_to_write;
 use crate::failure::Failure;
+use crate::keeping::Keeping;
 use crate::{open_to_read, text};
 
 /// Name states, list the names, delete them
@@ -34,6 +35,8 @@ enum Command {
         /// Print one JSON object
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        keeping: Keeping,
     },
     /// List the names
     List {
@@ -49,6 +52,8 @@ enum Command {
         db: PathBuf,
         /// The name
         name: String,
+        #[command(flatten)]
+        keeping: Keeping,
     },
 }
 
@@ -60,8 +65,8 @@ struct Line<'a> {
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     match &args.command {
-        Command::Create { db, name, at, json } => {
-            let db = open_to_write(db)?;
+        Command::Create { db, name, at, json, keeping } => {
+            let db = open_to_write(db, *keeping)?;
             let done = (|| match at {
                 Some(at) => Ok(db.tag_snapshot_at(name, at::sequence(&db, at)?)?),
                 None => Ok(db.tag_snapshot(name)?),
@@ -76,8 +81,8 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Command::Delete { db, name } => {
-            let db = open_to_write(db)?;
+        Command::Delete { db, name, keeping } => {
+            let db = open_to_write(db, *keeping)?;
             let done = db.delete_snapshot_tag(name).map_err(Failure::from);
             let closed = db.close().map_err(Failure::from);
             if done.and_then(|was_there| closed.map(|()| was_there))? {

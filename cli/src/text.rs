@@ -18,9 +18,21 @@ pub(crate) fn count(value: u64) -> String {
     shown
 }
 
-/// A count and its noun, which takes an `s` unless there is just one.
+/// A count and its noun, in the plural unless there is just one.
 pub(crate) fn counted(value: u64, noun: &str) -> String {
-    format!("{} {noun}{}", count(value), if value == 1 { "" } else { "s" })
+    match noun.strip_suffix("ry") {
+        _ if value == 1 => format!("1 {noun}"),
+        Some(stem) => format!("{} {stem}ries", count(value)),
+        None => format!("{} {noun}s", count(value)),
+    }
+}
+
+/// Commits from one to another: `commit 7`, `commits 7 to 9`.
+pub(crate) fn commits(first: u64, last: u64) -> String {
+    if first == last {
+        return format!("commit {}", count(first));
+    }
+    format!("commits {} to {}", count(first), count(last))
 }
 
 /// A size: `17 B`, `4.2 KiB`, `1.5 GiB`.
@@ -118,6 +130,10 @@ mod tests {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(counted(1, "commit"), "1 commit");
         assert_eq!(counted(0, "commit"), "0 commits");
+        assert_eq!(counted(1, "entry"), "1 entry");
+        assert_eq!(counted(2, "entry"), "2 entries");
+        assert_eq!(commits(7, 7), "commit 7");
+        assert_eq!(commits(7, 1_009), "commits 7 to 1,009");
         assert_eq!(size(1023), "1023 B");
         assert_eq!(size(1024), "1.0 KiB");
         assert_eq!(size(1_048_575), "1.0 MiB");

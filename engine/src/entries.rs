@@ -13,6 +13,7 @@ use crate::changelog::{
 };
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::options::ChangelogValues;
 use crate::segments::{self, ChangelogInfo, ChangelogVerified};
 use crate::sync::{lock, pause};
 
@@ -264,6 +265,31 @@ impl ChangelogReader {
     /// As [`ChangelogReader::open_archive`].
     pub fn open_archive_with(vfs: Arc<dyn Vfs>, dir: impl AsRef<Path>) -> Result<Self> {
         Ok(Self { home: segments::archived(vfs, dir.as_ref())? })
+    }
+
+    /// What entries of the commits that are made by now hold of values, as the primary says;
+    /// `None` where it says that the changelog is off, and for an archive. Looks anew each time.
+    ///
+    /// # Errors
+    /// [`Error::NotADatabase`], I/O errors.
+    pub fn values(&self) -> Result<Option<ChangelogValues>> {
+        let Home { vfs, primary, .. } = &self.home;
+        if !vfs.exists(primary)? {
+            return Ok(None);
+        }
+        let state = header_beside_writer(&**vfs, primary)?.changelog;
+        Ok(state.on.then_some(state.values))
+    }
+
+    /// Copies the sealed segments to a directory, as [`Db::archive_changelog`] does through a handle
+    /// that writes.
+    ///
+    /// # Errors
+    /// [`Error::ChangelogCorrupt`] for a segment that is damaged, I/O errors.
+    ///
+    /// [`Db::archive_changelog`]: crate::Db::archive_changelog
+    pub fn archive(&self, dir: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+        segments::archive(&self.home, dir.as_ref())
     }
 
     fn limit(&self) -> Limit {

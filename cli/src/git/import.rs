@@ -21,6 +21,7 @@ use crate::git::object::ObjectId;
 use crate::git::releases;
 use crate::git::repo::{ListedCommit, Repo};
 use crate::progress::Progress;
+use crate::keeping::Keeping;
 use crate::stop::Stop;
 use crate::text;
 
@@ -43,6 +44,8 @@ pub(crate) struct Args {
     rev: String,
     #[command(flatten)]
     limits: Limits,
+    #[command(flatten)]
+    keeping: Keeping,
 }
 
 /// What a new history is kept with.
@@ -76,7 +79,7 @@ pub(crate) struct Imported {
 pub(crate) fn run(args: &Args, out: &mut dyn Write, stop: &Stop) -> Result<(), Failure> {
     let repo = Repo::open(&args.repo)?;
     let tip = repo.resolve(&args.rev)?;
-    let db = open_for_import(&args.db)?;
+    let db = open_for_import(&args.db, args.keeping)?;
     let result = import(&repo, tip, &db, &args.limits, stop);
     // Closed cleanly whatever came; the first failure is the one to tell.
     let closed = db.close().map_err(Failure::from);
@@ -86,9 +89,9 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, stop: &Stop) -> Result<(), F
 }
 
 /// Opens the database of an import, new or begun; refuses one that holds something else.
-pub(crate) fn open_for_import(path: &Path) -> Result<Db, Failure> {
+pub(crate) fn open_for_import(path: &Path, keeping: Keeping) -> Result<Db, Failure> {
     refuse_foreign(path)?;
-    Ok(Db::open(path, Options::new().mvcc(true).max_value_bytes(MAX_VALUE_BYTES))?)
+    keeping.open(path, Options::new().mvcc(true).max_value_bytes(MAX_VALUE_BYTES))
 }
 
 /// Looks at an existing database without changing a byte. What cannot be read yet (a file that
