@@ -57,6 +57,11 @@ impl From<hexxladb_sinks::Error> for Failure {
         match error {
             E::Database(error) => Self::Database(error),
             E::Url { .. } | E::UnknownFamily => Self::Usage(error.to_string()),
+            E::Unreachable { target, source } => match source.downcast::<io::Error>() {
+                Ok(error) if error.kind() == io::ErrorKind::BrokenPipe => Self::Output(*error),
+                Ok(error) => Self::Input(format!("{target}: {error}")),
+                Err(source) => Self::Input(format!("{target}: {source}")),
+            },
             other => Self::Input(other.to_string()),
         }
     }

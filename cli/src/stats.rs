@@ -4,8 +4,10 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use hexxladb::Stats;
+use serde::Serialize;
 
 use crate::cell_json::print_line;
+use crate::changelog::state::{Consumer, State};
 use crate::failure::Failure;
 use crate::policy::{self, Policy};
 use crate::text;
@@ -24,8 +26,38 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let db = args.policy.open(&args.db, true)?;
-    let stats = db.stats_mvcc()?;
-    if args.json { print_line(out, &stats) } else { print(out, &stats) }
+    let report = Report {
+        stats: db.stats_mvcc()?,
+        changelog: State::of(&args.db)?,
+        consumers: Consumer::all(&db)?,
+    };
+    if args.json {
+        return print_line(out, &report);
+    }
+    print(out, &report.stats)?;
+    print_changelog(out, &report)
+}
+
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    stats: Stats,
+    changelog: Option<State>,
+    consumers: Vec<Consumer>,
+}
+
+fn print_changelog(out: &mut dyn Write, report: &Report) -> Result<(), Failure> {
+    let mut line = |name: &str, value: &str| writeln!(out, "{name:<24}{value}");
+    let Some(changelog) = &report.changelog else { return Ok(line("changelog", "off")?) };
+    line("changelog", changelog.values)?;
+    line("changelog_commits", &changelog.commits())?;
+    let segments = text::counted(changelog.segments as u64, "segment");
+    let bytes = text::count(changelog.bytes);
+    line("changelog_bytes", &format!("{bytes} in {segments}"))?;
+    for consumer in &report.consumers {
+        line(&format!("  {}", text::one_line(&consumer.name, 60)), &consumer.show())?;
+    }
+    Ok(())
 }
 
 fn print(out: &mut dyn Write, stats: &Stats) -> Result<(), Failure> {

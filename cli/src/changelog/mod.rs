@@ -7,10 +7,10 @@ mod changes;
 mod consumers;
 mod files;
 mod line;
-pub(crate) mod send;
+mod send;
 pub(crate) mod state;
 mod tail;
-mod verify;
+pub(crate) mod verify;
 
 use std::io::Write;
 use std::path::Path;

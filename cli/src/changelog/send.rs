@@ -49,7 +49,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, stop: &Stop) -> Result<(), Failure> {
     let target: Target = args.to.parse()?;
     let reader = open_reader(&args.db)?;
-    let retry_for = args.retry_for.unwrap_or(if args.how.follow { 3600 } else { 0 });
+    // Whoever reads standard output is gone for good.
+    let may_come_back = args.how.follow && target != Target::Stdout;
+    let retry_for = args.retry_for.unwrap_or(if may_come_back { 3600 } else { 0 });
     let cancel = CancelToken::new();
     stop.sets(&cancel);
     let options = DeliverOptions::new()

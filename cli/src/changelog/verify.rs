@@ -69,7 +69,7 @@ pub(crate) fn is_damage(error: &Error) -> bool {
 }
 
 /// Reads everything; says also whether the last commit is the database's own.
-fn verified(
+pub(crate) fn verified(
     reader: &ChangelogReader,
     path: &Path,
 ) -> Result<(ChangelogVerified, bool), Failure> {

@@ -75,6 +75,7 @@ struct Report {
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write, stop: &Stop) -> Result<(), Failure> {
     let reader = ChangelogReader::open(&args.src)?;
+    refuse_one_file(args)?;
     refuse_without_values(&reader)?;
     let mut work = Work { args, stop, reader: &reader, report: Report::default() };
     let db = work.open()?;
@@ -90,6 +91,16 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, stop: &Stop) -> Result<(), F
     done?;
     match &report.verified {
         Some(comparison) if !comparison.identical => Err(Failure::Told),
+        _ => Ok(()),
+    }
+}
+
+fn refuse_one_file(args: &Args) -> Result<(), Failure> {
+    match (args.src.canonicalize(), args.dst.canonicalize()) {
+        (Ok(src), Ok(dst)) if src == dst => {
+            Err(Failure::Usage("SRC and DST are one file; name another DST".to_owned()))
+        }
+        // One that is not there is another one.
         _ => Ok(()),
     }
 }

@@ -4,7 +4,7 @@ use crate::program::{args, run};
 
 #[test]
 fn the_program_and_every_command_explain_themselves() {
-    let commands: [&[&str]; 38] = [
+    let commands: [&[&str]; 49] = [
         &[],
         &["demo"],
         &["git"],
@@ -43,6 +43,17 @@ fn the_program_and_every_command_explain_themselves() {
         &["dump"],
         &["check"],
         &["ingest"],
+        &["changelog"],
+        &["changelog", "tail"],
+        &["changelog", "send"],
+        &["changelog", "info"],
+        &["changelog", "verify"],
+        &["changelog", "repair"],
+        &["changelog", "rotate"],
+        &["changelog", "trim"],
+        &["changelog", "archive"],
+        &["changelog", "consumers"],
+        &["replicate"],
     ];
     for command in commands {
         let mut arguments = command.to_vec();

@@ -6,6 +6,7 @@
 
 mod altered;
 mod by_hand;
+mod changelog;
 mod commands;
 mod damage;
 mod demo;
@@ -19,6 +20,7 @@ mod jsonl;
 mod map;
 mod pipes;
 mod prune;
+mod replicate;
 mod resume;
 mod signals;
 
