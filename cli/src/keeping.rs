@@ -44,22 +44,24 @@ impl Keeping {
     /// The options, with the changelog that is to be kept.
     pub(crate) fn options(self, path: &Path, options: Options) -> Result<Options, Failure> {
         let kept = kept(path)?;
-        let values = match self.changelog {
+        if kept.is_some() && self.changelog == Some(Choice::Off) {
+            warn_of_the_gap();
+        }
+        Ok(match self.values(kept) {
+            Some(values) => options.changelog(ChangelogOptions::new().values(values)),
+            None => options,
+        })
+    }
+
+    /// What is to be kept of values, where this is what was kept before; `None` for no changelog.
+    pub(crate) fn values(self, kept: Option<ChangelogValues>) -> Option<ChangelogValues> {
+        match self.changelog {
             None => kept,
             Some(Choice::Full) => Some(ChangelogValues::Full),
             Some(Choice::Hash) => Some(ChangelogValues::Hash),
             Some(Choice::None) => Some(ChangelogValues::None),
-            Some(Choice::Off) => {
-                if kept.is_some() {
-                    warn_of_the_gap();
-                }
-                None
-            }
-        };
-        Ok(match values {
-            Some(values) => options.changelog(ChangelogOptions::new().values(values)),
-            None => options,
-        })
+            Some(Choice::Off) => None,
+        }
     }
 }
 

@@ -93,6 +93,10 @@ fn is_of_database(reader: &ChangelogReader, path: &Path, last: u64) -> Result<bo
         Err(Failure::Database(Error::DatabaseLocked { .. })) => return Ok(false),
         Err(other) => return Err(other),
     };
+    let head = db.head()?;
+    if head < last {
+        return Err(Error::ChangelogMismatch { last, head }.into());
+    }
     let Some(commit) = db.commits(last..=last)?.next().transpose()? else { return Ok(false) };
     let mut entries = reader.read(ChangelogCursor::at(last, 0), ChangelogFilter::new())?;
     match entries.next().transpose()? {

@@ -260,8 +260,8 @@ impl Repeating {
 
 fn ahead(head: u64, last: u64) -> String {
     format!(
-        "DST holds commit {}, the changelog of SRC goes up to {} only: SRC was replaced by an older \
-         copy, or crashed and was not opened since",
+        "DST holds commit {}, the changelog of SRC goes up to {} only: DST was written to, or SRC was \
+         replaced by an older copy, or SRC crashed and was not opened since",
         text::count(head),
         text::count(last)
     )

@@ -68,7 +68,8 @@ impl Seeding<'_> {
         let head = db.head()?;
         db.close()?;
         drop(db);
-        if head > 0 && keeping::kept(dst)?.is_some() {
+        let kept = keeping::kept(dst)?;
+        if head > 0 && kept.is_some() && self.args.keeping.values(kept).is_some() {
             return Err(self.refused(
                 "DST has to begin anew, and keeps a changelog of its own, which would break off\n  \
                  move DST and its changelog away, or turn that off with --changelog=off, and run \

@@ -10,6 +10,7 @@ mod changelog;
 mod commands;
 mod damage;
 mod demo;
+mod drill;
 mod errors;
 mod git_history;
 mod git_records;
