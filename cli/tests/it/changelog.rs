@@ -428,6 +428,54 @@ fn damage_is_found_told_and_mended() {
     assert!(check.contains("31 commits of the changelog read"), "{check}");
 }
 
+/// Wherever the file was cut, what is before the cut is delivered, and the cut is told.
+#[test]
+fn a_changelog_that_was_cut_is_told_from_one_that_ends() {
+    // spec: LOG-15
+    let place = Place::new();
+    let db = commits(&place, "x.db", 12);
+    let all = tail(&db, &["--json"]).ok().text();
+    let file = place.path("x.db-changelog");
+    let whole = std::fs::read(&file).unwrap();
+    let end = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let mut delivered = std::collections::BTreeSet::new();
+    for cut in (4096..end).step_by(23).chain([4096, end - 1]) {
+        std::fs::write(&file, &whole[..cut]).unwrap();
+        let answer = tail(&db, &["--json"]).fails(3);
+        assert!(all.starts_with(&answer.text()), "{cut}");
+        delivered.insert(answer.text().lines().count());
+    }
+    assert!(delivered.len() > 10, "{delivered:?}");
+    // Between two frames.
+    for (n, cut) in frame_ends(&db, &whole, end) {
+        std::fs::write(&file, &whole[..cut]).unwrap();
+        let answer = tail(&db, &["--json"]).fails(3);
+        assert_eq!(answer.text().lines().count(), n, "cut at {cut}");
+        assert!(answer.stderr.contains("it ends here, and the primary counts on more"));
+        run(args!["changelog", "verify", &db]).fails(1);
+    }
+    std::fs::write(&file, &whole).unwrap();
+    run(args!["changelog", "verify", &db]).ok();
+}
+
+/// Where whole frames end, and how many commits come before.
+fn frame_ends(db: &Path, whole: &[u8], end: usize) -> Vec<(usize, usize)> {
+    let file = db.with_file_name("x.db-changelog");
+    let mut ends = vec![(0, 4096)];
+    for n in 1..12 {
+        // The damage that is told of the frame after it says where that begins.
+        let mut bytes = whole[..end].to_vec();
+        let text = format!("text {n}");
+        let at = bytes.windows(text.len()).position(|found| found == text.as_bytes()).unwrap();
+        bytes[at] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+        let told = tail(db, &[]).fails(3).stderr;
+        let (_, offset) = told.split_once("at offset ").unwrap();
+        ends.push((n, offset.split_once(',').unwrap().0.parse().unwrap()));
+    }
+    ends
+}
+
 /// An older copy of the file under a newer changelog, and a changelog of another database.
 #[test]
 fn a_changelog_that_does_not_fit_is_refused_and_set_aside() {

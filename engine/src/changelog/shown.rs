@@ -121,21 +121,25 @@ impl Limit {
             Self::Shown(_) => Ok(false),
             Self::Files(limit) => {
                 limit.known = None;
-                limit.is_synced(segment, offset).map(|synced| !synced)
+                limit.synced(segment).map(|synced| offset >= synced)
             }
         }
     }
 }
 
 impl FileLimit {
-    /// Whether the primary says that this byte of a segment was synced.
-    fn is_synced(&self, segment: u64, offset: u64) -> Result<bool> {
-        // Nobody writes to an archive.
+    /// How many bytes of a segment were synced, as the primary says; all there will be of one
+    /// before the last, and of an archive, to which nobody writes.
+    fn synced(&self, segment: u64) -> Result<u64> {
         if !self.vfs.exists(&self.primary)? {
-            return Ok(true);
+            return Ok(u64::MAX);
         }
         let end = header_beside_writer(&*self.vfs, &self.primary)?.changelog.end;
-        Ok(end.segment > segment || end.segment == segment && offset < end.offset)
+        Ok(match segment.cmp(&end.segment) {
+            Ordering::Less => u64::MAX,
+            Ordering::Equal => end.offset,
+            Ordering::Greater => 0,
+        })
     }
 
     fn of(&mut self, segment: &Segment, read: &Reached) -> Result<Readable> {
@@ -147,12 +151,17 @@ impl FileLimit {
             Some((known, reached)) if known == ordinal && reached.offset >= read.offset => reached,
             _ => read.clone(),
         };
-        let reached = segment.read_on(&from)?;
+        let mut reached = segment.read_on(&from)?;
         let mut readable = Readable { offset: reached.offset, last: false, damaged: None };
-        if let Some(what) = &reached.broken
-            && self.is_synced(ordinal, reached.offset)?
-        {
-            readable.damaged = Some(what.clone());
+        let synced = self.synced(ordinal)?;
+        if reached.offset < synced && !reached.sealed {
+            // It was all there before the primary said so, perhaps since the first look.
+            reached = segment.read_on(&reached)?;
+            readable.offset = reached.offset;
+            if reached.offset < synced && !reached.sealed {
+                let ends = || "it ends here, and the primary counts on more".into();
+                readable.damaged = Some(reached.broken.clone().unwrap_or_else(ends));
+            }
         }
         self.known = Some((ordinal, reached));
         Ok(readable)
