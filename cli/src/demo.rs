@@ -58,7 +58,8 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write, stop: &Stop) -> Result<(), F
     writeln!(out, "database    {}\n", path.display())?;
     writeln!(out, "1. Import: every commit along the first parents is one transaction")?;
     out.flush()?;
-    let db = import::open_for_import(&path, Keeping::default()).map_err(|failure| name_file(failure, &path))?;
+    let db = import::open_for_import(&path, Keeping::default())
+        .map_err(|failure| name_file(failure, &path))?;
     let result = (|| {
         import::import(&repo, tip, &db, &args.limits, stop)
             .map_err(|failure| name_file(failure, &path))?

@@ -144,7 +144,8 @@ pub(crate) fn run(args: Args, out: &mut dyn Write) -> Result<(), Failure> {
             Ok(Some(id.to_string()))
         }),
         Command::Resolve(resolve) => {
-            let commit = CommitArgs::new(resolve.note.clone(), resolve.when, resolve.keeping, resolve.json);
+            let commit =
+                CommitArgs::new(resolve.note.clone(), resolve.when, resolve.keeping, resolve.json);
             commit.run(&resolve.db, out, |tx| {
                 tx.resolve_seam(resolve.id, resolve.status, resolve.note.as_deref())?;
                 Ok(Some(resolve.id.to_string()))

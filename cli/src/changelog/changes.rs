@@ -42,8 +42,7 @@ impl<'a> Changes<'a> {
 
     fn next(&mut self, wait: bool) -> Result<Option<ChangelogEntry>> {
         loop {
-            let next =
-                if wait { self.entries.next().transpose() } else { self.entries.try_next() };
+            let next = if wait { self.entries.next().transpose() } else { self.entries.try_next() };
             match next {
                 Err(Error::ChangelogGap { first, last }) if self.how.skip_gaps => {
                     let gap = text::commits(first, last);

@@ -216,7 +216,8 @@ pub(crate) fn archive(args: &ArchiveArgs, out: &mut dyn Write) -> Result<(), Fai
     }
     if copied.is_empty() {
         let open = reader.info()?.segments.iter().filter(|s| !s.sealed && s.last > s.base).count();
-        let hint = if open > 0 { "; `changelog rotate` seals the one that is written to" } else { "" };
+        let hint =
+            if open > 0 { "; `changelog rotate` seals the one that is written to" } else { "" };
         writeln!(out, "nothing new to copy{hint}")?;
     }
     Ok(())

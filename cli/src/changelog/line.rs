@@ -18,7 +18,8 @@ pub(crate) fn print(out: &mut dyn Write, entry: &ChangelogEntry) -> Result<(), F
     let time = time::show(entry.time);
     let key = entry.key.as_ref().map(ToString::to_string).unwrap_or_default();
     let key = text::one_line(&key, usize::MAX);
-    let mut line = format!("{place:<9} {time:<30} {:<7} {key:<20} {}", entry.op.name(), value(entry)?);
+    let mut line =
+        format!("{place:<9} {time:<30} {:<7} {key:<20} {}", entry.op.name(), value(entry)?);
     line.truncate(line.trim_end().len());
     if let Some(note) = entry.note.as_ref().filter(|_| entry.index == 0) {
         line.push_str("  # ");

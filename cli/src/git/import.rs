@@ -20,8 +20,8 @@ use crate::git::layout::{Format, Note, Resume};
 use crate::git::object::ObjectId;
 use crate::git::releases;
 use crate::git::repo::{ListedCommit, Repo};
-use crate::progress::Progress;
 use crate::keeping::Keeping;
+use crate::progress::Progress;
 use crate::stop::Stop;
 use crate::text;
 

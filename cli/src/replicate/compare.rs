@@ -95,11 +95,7 @@ fn one_by_one(src: &Path, replica: &Db, found: &mut Comparison) -> Result<Option
     }
 }
 
-fn commits(
-    source: &Db,
-    replica: &Db,
-    found: &mut Comparison,
-) -> Result<Option<String>, Failure> {
+fn commits(source: &Db, replica: &Db, found: &mut Comparison) -> Result<Option<String>, Failure> {
     let first = |db: &Db| Ok::<_, Failure>(db.commits(..)?.next().transpose()?.map(|c| c.seq));
     // Pruning removes the beginning.
     let (Some(theirs), Some(ours)) = (first(source)?, first(replica)?) else { return Ok(None) };

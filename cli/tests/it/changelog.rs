@@ -117,7 +117,10 @@ fn tail_takes_what_is_asked_for() {
         text.lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect()
     };
     assert_eq!(places(&["--family", "edge"]), ["1/5", "3/3"]);
-    assert_eq!(places(&["--family", "edge", "--family", "facet", "--op", "delete"]), ["3/2", "3/3"]);
+    assert_eq!(
+        places(&["--family", "edge", "--family", "facet", "--op", "delete"]),
+        ["3/2", "3/3"]
+    );
     assert_eq!(places(&["--op", "note"]), ["2/0"]);
     assert_eq!(places(&["--prefix", "cell/(0"]), ["1/2", "3/1"]);
     assert_eq!(places(&["--prefix", "raw/na"]), ["1/0", "3/0"]);
@@ -211,7 +214,10 @@ fn a_changelog_that_a_killed_program_kept_stays_on() {
     run(args!["put", &db, "9,9", "after"]).ok();
     assert_eq!(tail(&db, &[]).ok().text().lines().count(), 16);
     let verified = run(args!["changelog", "verify", &db, "--json"]).ok().json();
-    assert_eq!((&verified[0]["hashes"], &verified[0]["compared_with_database"]), (&16.into(), &true.into()));
+    assert_eq!(
+        (&verified[0]["hashes"], &verified[0]["compared_with_database"]),
+        (&16.into(), &true.into())
+    );
 }
 
 fn piped(arguments: &[OsString]) -> Child {
@@ -241,7 +247,10 @@ fn turning_it_off_leaves_a_gap_that_is_told() {
     let places: Vec<_> = skipped.text().lines().map(|line| line[..3].to_owned()).collect();
     assert_eq!(places, ["1/0", "2/0", "6/0"]);
     let verified = run(args!["changelog", "verify", &db]).ok().text();
-    assert!(verified.starts_with("gap: without commits 3 to 5\nclean: commits 1 to 6, "), "{verified}");
+    assert!(
+        verified.starts_with("gap: without commits 3 to 5\nclean: commits 1 to 6, "),
+        "{verified}"
+    );
     // A consumer is not stuck before it.
     tail(&db, &["--consumer", "c"]).fails(3);
     let rest = tail(&db, &["--consumer", "c", "--skip-gaps"]).ok().text();
@@ -313,7 +322,12 @@ fn consumers_go_on_where_they_stand() {
     let read = |more: &[&str]| {
         let mut arguments = vec!["--consumer", "audit"];
         arguments.extend(more);
-        tail(&db, &arguments).ok().text().lines().map(|line| line[..3].to_owned()).collect::<Vec<_>>()
+        tail(&db, &arguments)
+            .ok()
+            .text()
+            .lines()
+            .map(|line| line[..3].to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(read(&["-n", "2"]), ["1/0", "2/0"]);
     assert_eq!(read(&["-n", "1"]), ["3/0"]);
@@ -403,7 +417,10 @@ fn damage_is_found_told_and_mended() {
     assert_eq!(damaged.text().lines().collect::<Vec<_>>(), before, "what is intact is delivered");
     assert!(damaged.stderr.contains("run `hexxladb changelog repair`"), "{}", damaged.stderr);
     let verified = run(args!["changelog", "verify", &db]).fails(1).text();
-    assert!(verified.starts_with("damaged: ") && verified.contains("after commit 17"), "{verified}");
+    assert!(
+        verified.starts_with("damaged: ") && verified.contains("after commit 17"),
+        "{verified}"
+    );
     let json = run(args!["changelog", "verify", &db, "--json"]).fails(1).json();
     assert_eq!((&json[0]["clean"], json[0]["damage"].is_string()), (&false.into(), true));
     let check = run(args!["check", &db]).fails(1).text();

@@ -187,7 +187,10 @@ fn caught_up(all: usize, sent: &Path, replica: &Path, head: &str) {
         if lines == all && last == head {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_mins(2), "{lines} of {all} sent, replica at {last}");
+        assert!(
+            begun.elapsed() < Duration::from_mins(2),
+            "{lines} of {all} sent, replica at {last}"
+        );
         thread::sleep(Duration::from_millis(50));
     }
 }
@@ -237,7 +240,10 @@ fn nothing_is_lost_or_repeated_whoever_is_killed() {
         .map(|line| (line["seq"].as_u64().unwrap(), line))
         .collect();
     assert_eq!(by_seq.len(), commits, "an entry a commit");
-    assert_eq!(by_seq.keys().copied().collect::<Vec<_>>(), (1..=commits as u64).collect::<Vec<_>>());
+    assert_eq!(
+        by_seq.keys().copied().collect::<Vec<_>>(),
+        (1..=commits as u64).collect::<Vec<_>>()
+    );
     for (seq, text) in &writer.acknowledged {
         assert_eq!(by_seq[seq]["value"]["raw_content"], text.as_str(), "commit {seq}");
     }

@@ -106,7 +106,10 @@ fn a_replica_that_is_too_far_behind_begins_anew() {
     // In between, commit by commit.
     run(args!["put", &src, "0,8", "h"]).ok();
     let report = replicate(&src, &dst, &["--json", "--verify"]).ok().json();
-    assert_eq!((&report[0]["seeded"], &report[0]["commits"]), (&serde_json::Value::Null, &1.into()));
+    assert_eq!(
+        (&report[0]["seeded"], &report[0]["commits"]),
+        (&serde_json::Value::Null, &1.into())
+    );
     assert_eq!(export(&src), export(&dst));
     run(args!["check", &dst]).ok();
     assert!(!place.path("d.db-seed").exists() && !place.path("d.db-seed-wal").exists());
@@ -118,8 +121,12 @@ fn what_keeps_a_replica_from_beginning_is_told() {
     let (src, dst) = (commits(&place, "s.db", 3, &[]), place.path("d.db"));
     run(args!["put", &src, "0,1", "a", "--changelog"]).ok();
     // The one that writes is in the way.
-    let mut writer =
-        program().args(args!["ingest", &src]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut writer = program()
+        .args(args!["ingest", &src])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let started = Instant::now();
     let locked = loop {
         let answer = replicate(&src, &dst, &[]);
@@ -177,7 +184,8 @@ fn killed_while_it_begins_it_begins_again() {
     let mut killed_between = 0;
     for round in 0..40 {
         let dst = place.path("d.db");
-        let answer = run_signalled(args!["replicate", &src, &dst, "--verify"], KILL, 10 + 12 * round);
+        let answer =
+            run_signalled(args!["replicate", &src, &dst, "--verify"], KILL, 10 + 12 * round);
         if answer.code == 0 {
             break;
         }
