@@ -14,6 +14,10 @@ use crate::failure::Failure;
 use crate::stop::Stop;
 use crate::text;
 
+const TARGETS: &str = "\
+-, a path or file:PATH, nats://HOST:PORT/STREAM[?subject=SUBJECT] (tls:// if encrypted), \
+kafka://HOST:PORT/TOPIC[?partition=N]";
+
 /// Time between two lines of progress.
 const TELL_EVERY: Duration = Duration::from_secs(3);
 
@@ -26,9 +30,7 @@ const TELL_EVERY: Duration = Duration::from_secs(3);
 pub(crate) struct Args {
     /// The database, or a directory that `changelog archive` filled
     db: PathBuf,
-    /// -, PATH or file:PATH, nats://HOST:PORT/STREAM[?subject=SUBJECT] (tls:// encrypted),
-    /// kafka://HOST:PORT/TOPIC[?partition=N]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = TARGETS)]
     to: String,
     /// In a target that has nothing or cannot tell, begin after this commit, or this entry of it
     #[arg(

@@ -117,12 +117,11 @@ impl Seeding<'_> {
         let progress = Mutex::new(Progress::of("seed", "records", 0, total));
         let cancel = CancelToken::new();
         self.stop.sets(&cancel);
-        let mut how = Seed::default();
-        how.cancel = Some(cancel);
-        how.progress = Some(Arc::new(move |done| {
+        let progress: hexxladb::Progress = Arc::new(move |done| {
             let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
             progress.set(done, || "written".to_owned());
-        }));
+        });
+        let how = Seed { cancel: Some(cancel), progress: Some(progress) };
         let options = Options::new().max_value_bytes(MAX_VALUE_BYTES);
         let db = Db::open(seed_path(&self.args.dst, ""), options)?;
         let seeded = db.seed_from(snapshot, &how).map_err(Failure::from);
