@@ -1,9 +1,11 @@
 //! NATS JetStream, exactly once: the stream's last message is where it stands, and each message
-//! names the one that it must follow.
+//! names the place and the message that it must follow.
 //!
 //! That second part is what holds where the server's duplicate window does not: a message of a
 //! sender that was killed may reach the stream after its successor has looked. The successor's own
-//! then follow another message than they say, are rejected, and it looks again.
+//! then follow another message than they say, are rejected, and it looks again. The place alone
+//! would not do: where a stranger's message takes the place of one that was rejected, the next would
+//! fit, and leave a gap.
 
 use std::time::Duration;
 
@@ -34,9 +36,8 @@ pub struct NatsSink {
     context: Context,
     runtime: Runtime,
     target: NatsTarget,
-    /// The stream's sequence after everything that was sent; `None` until it was asked for, and
-    /// after an error.
-    last_sequence: Option<u64>,
+    /// What the next message must follow; `None` until the stream was asked, and after an error.
+    after: Option<After>,
     /// What was sent and is not acknowledged, with the sequence that each must get.
     pending: Vec<(u64, PublishAckFuture)>,
 }
@@ -60,8 +61,16 @@ impl NatsSink {
         let runtime = runtime.map_err(|error| Error::unreachable(target.to_string(), error))?;
         let (context, stream) = runtime.block_on(connect(options, target))?;
         let target = target.clone();
-        Ok(Self { stream, context, runtime, target, last_sequence: None, pending: Vec::new() })
+        Ok(Self { stream, context, runtime, target, after: None, pending: Vec::new() })
     }
+}
+
+/// The end of the stream after everything that was sent.
+struct After {
+    sequence: u64,
+    /// The id of the message there, if this sink sent it. A server that restarts forgets the ids
+    /// of messages that were there before.
+    message_id: Option<String>,
 }
 
 async fn connect(options: ConnectOptions, target: &NatsTarget) -> Result<(Context, Stream)> {
@@ -96,30 +105,31 @@ fn not_made(target: &NatsTarget, error: CreateStreamError) -> Error {
 
 impl Sink for NatsSink {
     fn last_position(&mut self) -> Result<LastPosition> {
-        self.last_sequence = None;
+        self.after = None;
         self.pending.clear();
         let (sequence, last) = self.runtime.block_on(last(&self.stream, &self.target))?;
-        self.last_sequence = Some(sequence);
+        self.after = Some(After { sequence, message_id: None });
         Ok(last)
     }
 
     fn send(&mut self, entries: &[ChangelogEntry]) -> Result<()> {
         // Whatever fails in between, the stream is asked again before it gets anything else.
-        let Some(mut sequence) = self.last_sequence.take() else {
+        let Some(mut after) = self.after.take() else {
             return Err(Error::unreachable(
                 self.target.to_string(),
                 "what was sent before did not arrive whole",
             ));
         };
         for entry in entries {
-            let message = message(entry, sequence, &self.target.stream)?;
+            let message = message(entry, &after, &self.target.stream)?;
             let sent = self.context.send_publish(self.target.subject.clone(), message);
             let sent = self.runtime.block_on(sent);
             let sent = sent.map_err(|error| not_published(&self.target, entry, error))?;
-            sequence += 1;
-            self.pending.push((sequence, sent));
+            after.sequence += 1;
+            after.message_id = Some(Position::of(entry).message_id());
+            self.pending.push((after.sequence, sent));
         }
-        self.last_sequence = Some(sequence);
+        self.after = Some(after);
         Ok(())
     }
 
@@ -127,7 +137,7 @@ impl Sink for NatsSink {
         let pending = std::mem::take(&mut self.pending);
         let flushed = self.runtime.block_on(acknowledged(pending, &self.target));
         if flushed.is_err() {
-            self.last_sequence = None;
+            self.after = None;
         }
         flushed
     }
@@ -154,14 +164,17 @@ async fn last(stream: &Stream, target: &NatsTarget) -> Result<(u64, LastPosition
     Ok((sequence, LastPosition::At(position)))
 }
 
-/// The message of an entry, which must follow the stream's message `after`.
-fn message(entry: &ChangelogEntry, after: u64, stream: &str) -> Result<PublishMessage> {
+/// The message of an entry, which must follow what is there.
+fn message(entry: &ChangelogEntry, after: &After, stream: &str) -> Result<PublishMessage> {
     let position = Position::of(entry);
-    let message = PublishMessage::build()
+    let mut message = PublishMessage::build()
         .payload(json::entry_line(entry)?.into())
         .message_id(position.message_id())
         .expected_stream(stream)
-        .expected_last_sequence(after);
+        .expected_last_sequence(after.sequence);
+    if let Some(id) = &after.message_id {
+        message = message.expected_last_message_id(id);
+    }
     let headers = position.headers();
     Ok(headers.into_iter().fold(message, |message, (name, value)| message.header(name, value)))
 }
@@ -185,11 +198,16 @@ async fn acknowledged(pending: Vec<(u64, PublishAckFuture)>, target: &NatsTarget
             // A duplicate that the server knows stands where it should as well.
             Ok(ack) if ack.sequence == sequence => {}
             Ok(_) => return Err(Error::unreachable(target.to_string(), elsewhere)),
-            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
+            Err(error) if is_elsewhere(&error) => {
                 return Err(Error::unreachable(target.to_string(), elsewhere));
             }
             Err(error) => return Err(Error::unreachable(target.to_string(), error)),
         }
     }
     Ok(())
+}
+
+fn is_elsewhere(error: &PublishError) -> bool {
+    let kind = error.kind();
+    kind == PublishErrorKind::WrongLastSequence || kind == PublishErrorKind::WrongLastMessageId
 }

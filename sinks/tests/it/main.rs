@@ -7,9 +7,12 @@
 
 mod file;
 mod json;
-//N mod kafka;
-//N mod nats;
-//N mod nats_server;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(feature = "nats")]
+mod nats_server;
 mod pump;
 mod sender;
 mod source;
