@@ -8,8 +8,11 @@ use crate::Result;
 use crate::sh;
 
 /// Each published package with its features.
-const FEATURES: [(&str, &[&str]); 2] =
-    [("hexxladb-vfs", &["sim"]), ("hexxladb", &["serde", "tracing", "sim"])];
+const FEATURES: [(&str, &[&str]); 3] = [
+    ("hexxladb-vfs", &["sim"]),
+    ("hexxladb", &["serde", "tracing", "sim"]),
+    ("hexxladb-sinks", &["nats", "kafka"]),
+];
 
 pub(crate) fn run() -> Result<()> {
     let mut failed = Vec::new();
@@ -52,7 +55,10 @@ mod tests {
     #[test]
     fn the_table_names_every_feature_of_the_manifests() {
         for (package, features) in FEATURES {
-            let dir = if package == "hexxladb" { "engine" } else { "vfs" };
+            let dir = match package {
+                "hexxladb" => "engine",
+                other => other.trim_start_matches("hexxladb-"),
+            };
             let text = std::fs::read_to_string(sh::root().join(dir).join("Cargo.toml")).unwrap();
             let table = text.split("[features]").nth(1).unwrap().split("\n[").next().unwrap();
             let names =

@@ -57,3 +57,8 @@ pub use position::{HEADERS, LastPosition, Position};
 pub use pump::{Acknowledged, PumpOptions, Source, pump};
 pub use sink::Sink;
 pub use target::{KafkaTarget, NatsTarget, Target, open};
+
+/// README.md's examples are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

@@ -15,7 +15,7 @@ use crate::position::LastPosition;
 /// - One that tells [`LastPosition::Unknown`] gets each entry at least once, and its readers drop
 ///   repeats by the history hash, sequence and index that each entry carries.
 ///
-/// A whole one, which keeps the changes of each record under its key in a directory:
+/// A whole one, which keeps the changes in a directory, one file each:
 ///
 /// ```
 /// use std::path::PathBuf;
@@ -35,10 +35,9 @@ use crate::position::LastPosition;
 ///     fn send(&mut self, entries: &[ChangelogEntry]) -> Result<()> {
 ///         for entry in entries {
 ///             let line = json::entry_line(entry)?;
-///             let name = Position::of(entry).message_id();
-///             // Writing the same entry twice changes nothing, so the order of these two is all it takes.
-///             for file in [name.as_str(), "last"] {
-///                 std::fs::write(self.0.join(file), &line)
+///             // Writing an entry again changes nothing, so that the order of these two is all it takes.
+///             for name in [Position::of(entry).message_id(), "last".into()] {
+///                 std::fs::write(self.0.join(name), &line)
 ///                     .map_err(|error| Error::unreachable(self.0.to_string_lossy(), error))?;
 ///             }
 ///         }

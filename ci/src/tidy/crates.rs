@@ -1,28 +1,30 @@
 //! What the packages may depend on.
 //!
-//! The direction of the workspace (`vfs ← engine ← sim ← fuzz`; `cli` and `benches` on engine and
-//! vfs; nothing on `cli`, `ci`, `benches`), the closed list of the library's dependencies, and the
+//! The direction of the workspace (`vfs ← engine ← sim ← fuzz`; `sinks` on engine, `cli` on sinks,
+//! engine and vfs, `benches` on engine and vfs; nothing on `cli`, `ci`, `benches`), the closed list of the library's dependencies, and the
 //! workspace's lints in every member.
 
 use super::{Tree, Violation};
 use crate::tree::File;
 
 /// For each package's directory, the packages of this workspace that it may use.
-const DIRECTION: [(&str, &[&str]); 7] = [
+const DIRECTION: [(&str, &[&str]); 8] = [
     // The file layer's own tests ask for its feature.
     ("vfs", &["hexxladb-vfs"]),
     ("engine", &["hexxladb-vfs"]),
+    ("sinks", &["hexxladb"]),
     ("sim", &["hexxladb-vfs", "hexxladb"]),
     ("fuzz", &["hexxladb-vfs", "hexxladb", "hexxladb-sim"]),
-    ("cli", &["hexxladb-vfs", "hexxladb"]),
+    ("cli", &["hexxladb-vfs", "hexxladb", "hexxladb-sinks"]),
     ("benches", &["hexxladb-vfs", "hexxladb"]),
     ("ci", &[]),
 ];
 
 /// The names that count as this workspace's own.
-const OWN: [&str; 7] = [
+const OWN: [&str; 8] = [
     "hexxladb",
     "hexxladb-vfs",
+    "hexxladb-sinks",
     "hexxladb-sim",
     "hexxladb-cli",
     "hexxladb-benches",
