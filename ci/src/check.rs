@@ -11,8 +11,7 @@ use crate::steps::{self, Outcome, Step};
 use crate::{features, package, spec, tidy, tree};
 
 /// The features that ordinary steps build with; `features` builds every combination.
-const FEATURES: &str =
-    "hexxladb/serde,hexxladb/tracing,hexxladb-sinks/nats,hexxladb-sinks/kafka";
+const FEATURES: &str = "hexxladb/serde,hexxladb/tracing,hexxladb-sinks/nats,hexxladb-sinks/kafka";
 
 /// What every lint ends with.
 const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
@@ -75,7 +74,8 @@ fn passed(result: Result<()>) -> Result<Outcome> {
 /// Some tests drive other programs and are skipped where these are missing.
 #[expect(clippy::unnecessary_wraps, reason = "all steps have one shape")]
 fn tools(_: &mut Vec<String>) -> Result<Outcome> {
-    let wanted = [("git", "--version"), ("strace", "-o /dev/null true"), ("nats-server", "--version")];
+    let wanted =
+        [("git", "--version"), ("strace", "-o /dev/null true"), ("nats-server", "--version")];
     let missing = wanted.iter().filter(|(name, words)| !sh::works(name, words));
     let missing: Vec<&str> = missing.map(|(name, _)| *name).collect();
     if missing.is_empty() {

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use hexxladb::Commit;
+pub(crate) use hexxladb_sinks::json::hex;
 use serde::Serialize;
 
 use crate::cell_json::print_line;
@@ -70,13 +71,4 @@ fn print(
         }
     }
     Ok(())
-}
-
-/// Bytes as hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut digits, byte| {
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
 }

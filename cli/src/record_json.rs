@@ -1,11 +1,13 @@
 //! Records of all families as JSON: what `export` writes, `import` reads, and other commands show.
+//! How keys and values look is `hexxladb-sinks`'s to say, which writes them into entries as well.
 //!
 //! A record is `family`, `key` and `value`, in the words of the engine's own types; README.md has
 //! the schema. The same record is always the same text, so that exports can be compared byte for
 //! byte; and nothing that is read is passed over in silence: an unknown key is an error.
 
 use hexxladb::{Coord, FacetId, Record, RecordId, Ulid};
-use hexxladb_sinks::json::{RecordKey, RecordValue};
+use hexxladb_sinks::json::RecordKey;
+pub(crate) use hexxladb_sinks::json::RecordValue as Content;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,9 +23,6 @@ pub(crate) struct Name<'a> {
     pub(crate) family: &'static str,
     key: RecordKey<'a>,
 }
-
-/// What a record holds.
-pub(crate) type Content<'a> = RecordValue<'a>;
 
 /// A record on its line; a deletion is `null`.
 #[derive(Debug, Serialize)]

@@ -1,6 +1,7 @@
 //! Points in time as text: RFC 3339 out, RFC 3339 or seconds in.
 
 use hexxladb::Timestamp;
+pub(crate) use hexxladb_sinks::json::rfc3339 as show;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
@@ -48,14 +49,6 @@ fn seconds(text: &str) -> Option<i128> {
     let nanos: i128 = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
     let total = whole * 1_000_000_000 + nanos;
     Some(if negative { -total } else { total })
-}
-
-/// RFC 3339 in UTC, with as many digits of the fraction as needed.
-pub(crate) fn show(time: Timestamp) -> String {
-    match jiff::Timestamp::from_nanosecond(i128::from(time.as_nanos())) {
-        Ok(instant) => instant.to_string(),
-        Err(_) => format!("@{time}"),
-    }
 }
 
 /// As [`show`]; pruning removes the times of old commits.
