@@ -10,7 +10,7 @@ use hexxladb::{ChangelogEntry, ChangelogFollow, ChangelogOp, ChangelogValue, Res
 use crate::stop::Stop;
 
 /// How long entries are gathered before their commits are waited for.
-const GATHER: Duration = Duration::from_millis(25);
+const GATHER: Duration = Duration::from_millis(10);
 
 /// The pause before it looks again for what may come.
 const PAUSE: Duration = Duration::from_millis(2);

@@ -174,3 +174,58 @@ impl Comparison {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hexxladb::{Cell, Coord, Edge, Facet, FacetId, Options, WriteTx};
+
+    use super::*;
+
+    type Change = fn(&mut WriteTx) -> hexxladb::Result<()>;
+
+    fn at(q: i32) -> Coord {
+        Coord::new(q, 0).unwrap()
+    }
+
+    fn state(changes: &[Change]) -> Db {
+        let db = Db::open("compared", Options::in_memory()).unwrap();
+        db.update(|tx| {
+            tx.put("name", "kitchen")?;
+            tx.put_cell(at(0), &Cell::new("kettle"))?;
+            tx.put_cell(at(1), &Cell::new("cups"))?;
+            tx.put_edge(at(0), at(1), "warms", &Edge::new(1.0))?;
+            changes.iter().try_for_each(|change| change(tx))
+        })
+        .unwrap();
+        db
+    }
+
+    #[test]
+    fn the_first_record_that_differs_is_named() {
+        let changes: [(&str, Change); 6] = [
+            ("raw/name", |tx| tx.put("name", "cellar")),
+            ("raw/zz", |tx| tx.put("zz", "one more")),
+            ("cell/(1,0)", |tx| tx.put_cell(at(1), &Cell::new("cup"))),
+            ("cell/(1,0)", |tx| tx.delete_cell(at(1)).map(drop)),
+            ("facet/(1,0)/3", |tx| {
+                let facet = Facet::of(&Cell::new("cups"), "two");
+                tx.update_facet(at(1), FacetId::new(3)?, &facet)
+            }),
+            ("edge/(0,0)/(1,0)/warms", |tx| tx.put_edge(at(0), at(1), "warms", &Edge::new(0.5))),
+        ];
+        let same = |a: &Db, b: &Db| {
+            let mut found = Comparison::default();
+            let (a, b) = (a.snapshot().unwrap(), b.snapshot().unwrap());
+            (records(&a, &b, &mut found).unwrap(), found.records)
+        };
+        let whole = state(&[]);
+        assert_eq!(same(&whole, &state(&[])), (None, Some(4)));
+        for (name, change) in changes {
+            let other = state(&[change]);
+            assert_eq!(same(&whole, &other).0, Some(format!("the record {name}")));
+            assert_eq!(same(&other, &whole).0, Some(format!("the record {name}")));
+        }
+        let seam = state(&[|tx| tx.mark_conflict(at(0), at(1), "").map(drop)]);
+        assert!(same(&whole, &seam).0.is_some_and(|what| what.starts_with("the record seam/")));
+    }
+}
