@@ -37,6 +37,19 @@ fn wherever_the_file_was_cut_it_comes_out_whole() {
     }
 }
 
+/// Whoever reads the file finds whole lines, also when the one who cut it has nothing to send, or
+/// something else than what was there.
+#[test]
+fn what_was_half_written_is_taken_away_before_anything_is_sent() {
+    let source = Source::with(3);
+    let file = source.beside("changes.jsonl");
+    deliver_to(&file, &source.db).expect("all is sent");
+    let whole = std::fs::read_to_string(&file).expect("a file");
+    std::fs::write(&file, format!("{whole}{{\"seq\":4,\"index\":0,\"last")).expect("a file");
+    assert_eq!(deliver_to(&file, &source.db).expect("nothing is sent"), 0);
+    assert_eq!(std::fs::read_to_string(&file).expect("a file"), whole);
+}
+
 #[test]
 fn killed_senders_leave_each_entry_once() {
     let mut source = Source::new();
