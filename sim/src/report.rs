@@ -15,7 +15,7 @@ pub const CAMPAIGN_SEEDS: u64 = 5_000;
 const FAULT_FLOOR: u64 = 100;
 
 /// Kinds of faults that a campaign must have, as tallies name them.
-pub const FAULTS: [&str; 23] = [
+pub const FAULTS: [&str; 25] = [
     "input/output error",
     "input/output error for good",
     "failed sync, cache kept",
@@ -38,6 +38,8 @@ pub const FAULTS: [&str; 23] = [
     "second opener",
     "mixed files",
     "partial log",
+    "partial changelog",
+    "changelog missing",
     "lock refused",
 ];
 

@@ -3,7 +3,9 @@
 
 use hexxladb::vfs::sim::CrashChoice;
 
-use crate::op::{Crash, CrashKind, Edit, Op, Plan, Setup, Survivors, Value};
+use crate::op::{
+    Changelog, Crash, CrashKind, Edit, Op, Open, Plan, Read, Setup, Spot, Survivors, Value,
+};
 use crate::oracle::Failure;
 use crate::runner::Outcome;
 
@@ -149,7 +151,7 @@ impl Shrinker<'_> {
 
     fn simplify_setup(&mut self) {
         let plain = Setup::default();
-        let changes: [fn(&mut Setup, &Setup); 8] = [
+        let changes: [fn(&mut Setup, &Setup); 11] = [
             |setup, plain| setup.disk_seed = plain.disk_seed,
             |setup, plain| setup.sector_bytes = plain.sector_bytes,
             |setup, plain| setup.segment_bytes = plain.segment_bytes,
@@ -158,6 +160,9 @@ impl Shrinker<'_> {
             |setup, plain| setup.max_value_bytes = plain.max_value_bytes,
             |setup, plain| setup.page_bytes = plain.page_bytes,
             |setup, plain| (setup.mvcc, setup.buffered) = (plain.mvcc, plain.buffered),
+            |setup, plain| setup.changelog_bytes = plain.changelog_bytes,
+            |setup, _| setup.changelog = Changelog::Full,
+            |setup, plain| setup.changelog = plain.changelog,
         ];
         for change in changes {
             let mut candidate = self.best.clone();
@@ -189,8 +194,20 @@ fn simpler_ops(op: &Op) -> Vec<Op> {
         Op::PutCells { from, count, batch, value } if *count > 1 => [1, count / 2, count - 1]
             .map(|count| Op::PutCells { from: *from, count, batch: *batch, value: *value })
             .to_vec(),
-        Op::Open(open) if *open != crate::op::Open::default() => {
-            vec![Op::Open(crate::op::Open::default())]
+        Op::Open(open) if *open != Open::default() => {
+            let only = Open { changelog: open.changelog, ..Open::default() };
+            let full = open.changelog.map(|_| Changelog::Full);
+            [Open::default(), only, Open { changelog: full, ..*open }]
+                .into_iter()
+                .filter(|simpler| simpler != open)
+                .map(Op::Open)
+                .collect()
+        }
+        Op::Read(Read::Changelog(way, spot)) if *spot != Spot::default() => {
+            vec![Op::Read(Read::Changelog(*way, Spot::default()))]
+        }
+        Op::HoldFollow(slot, spot) if *spot != Spot::default() => {
+            vec![Op::HoldFollow(*slot, Spot::default())]
         }
         Op::Crash(crash) => simpler_crashes(crash),
         _ => Vec::new(),

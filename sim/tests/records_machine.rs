@@ -6,7 +6,9 @@
 
 use hexxladb::PruneProfile;
 use hexxladb_sim::model::Family;
-use hexxladb_sim::op::{Before, Edit, End, Index, Key, Op, Open, Plan, Pos, Read, Setup, Value};
+use hexxladb_sim::op::{
+    Before, Changelog, Edit, End, Index, Key, Op, Open, Plan, Pos, Read, Setup, Value,
+};
 use hexxladb_sim::runner::World;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -112,7 +114,7 @@ proptest! {
         page_bytes in prop::sample::select(vec![512_u32, 4096]),
         mvcc in prop::bool::weighted(0.85),
     ) {
-        run(ops, Setup { page_bytes, mvcc, cut: false, cache_bytes: 16 << 10, ..Setup::default() })?;
+        run(ops, Setup { page_bytes, mvcc, cut: false, cache_bytes: 16 << 10, changelog: Changelog::Full, ..Setup::default() })?;
     }
 }
 

@@ -30,6 +30,12 @@ fn view(bits: u64) -> View {
         created: bit(12),
         primary: FileView::new("/db/main", &vec![7; 40_000]),
         log: FileView::new("/db/main-wal", &vec![7; 16_384]),
+        changelog: if bit(15) {
+            vec![FileView::new("/db/main-changelog", &vec![7; 8192])]
+        } else {
+            vec![]
+        },
+        follows: slots(16),
         sector_bytes: 512,
     }
 }
@@ -93,13 +99,16 @@ fn every_operation_is_drawn() {
         }
     }
     let expected = "abandon begin check checkpoint clear clock_run clock_step clock_stop close \
-        commit conflict crash_cut crash_hostile crash_kill damage_cut_log damage_empty_primary \
-        damage_remove_log damage_repeat_log damage_rot_log damage_rot_primary damage_zero_log delete \
-        delete_cell delete_edge delete_facet diff drop drop_diff drop_snap fault fill forget get \
-        get_cell heal link note open open_wrong pipeline prune prune_by_balanced \
+        commit conflict crash_cut crash_hostile crash_kill damage_cut_log damage_cut_segment \
+        damage_empty_primary damage_foreign_changelog damage_remove_changelog damage_remove_log \
+        damage_remove_segment damage_repeat_log damage_rot_log damage_rot_primary \
+        damage_rot_segment damage_zero_log delete delete_cell delete_edge delete_facet diff drop \
+        drop_diff drop_follow drop_snap fault fill follow forget get get_cell heal link \
+        lose_changelog note open open_wrong pipeline prune prune_by_balanced \
         prune_by_long_history prune_by_low_latency prune_time put put_cell put_cells put_edge \
-        put_facet put_seam read_all read_at read_cells read_commits read_diff read_edges read_facets \
-        read_find_seams read_get read_get_cell read_history read_history_cell read_history_nth \
+        put_facet put_seam read_all read_at read_beside read_cells read_changelog read_commits \
+        read_diff read_edges read_facets read_find_seams read_follow read_get read_get_cell \
+        read_history read_history_cell read_history_nth \
         read_index read_index_prefix read_prefix read_range read_ring read_seams read_snap read_stats \
         read_tag read_time resolve restore retag rollback scan second_open snap stash supersede sync \
         tag time untag update_facet update_fail update_ok update_panic wait";
@@ -132,5 +141,7 @@ fn mistakes_are_refused_with_their_line() {
     refused("setup\nread ring 0,0 1 facet=9\n", "line 2: `facet=9`: 0 to 5");
     refused("setup\ncrash cut at 2 keep x7\n", "line 2: `x7` names no survivors");
     refused("setup\nupdate maybe: put a 1x1\n", "line 2: `maybe` in `update maybe` is unknown");
+    refused("setup changelog=some\n", "line 1: `changelog=some`: off, full, hash or none");
+    refused("setup\nrestore 1 half\n", "line 2: `half` in `restore 1 half` is unknown");
     refused("setup\nfault 1 sync melt\n", "line 2: `fault 1 sync melt` is no fault");
 }
