@@ -8,6 +8,7 @@
 //!
 //! Beside it, the files that some scripts leave rot, byte by byte.
 
+mod changelog_scripts;
 mod image;
 mod rot;
 mod scripts;

@@ -6,6 +6,7 @@
 //! that makes no sense where it stands (a commit without a transaction) does nothing, so that
 //! lines can be struck out one by one.
 
+mod changelog;
 mod data;
 mod parse;
 mod parse_record;
@@ -15,6 +16,7 @@ mod print_record;
 use hexxladb::PruneProfile;
 use hexxladb::vfs::sim::{CrashChoice, Fault};
 
+pub use changelog::{Changelog, Spot, Way};
 pub use data::{Key, Pos, Value, note_text, seam_id};
 pub use parse::ParseError;
 
@@ -233,54 +235,6 @@ pub struct Open {
     pub keep_nanos: Option<u64>,
     /// The changelog, when not the setup's.
     pub changelog: Option<Changelog>,
-}
-
-/// Whether a handle keeps a changelog, and what that says of values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Changelog {
-    /// It keeps none.
-    #[default]
-    Off,
-    /// Values in full.
-    Full,
-    /// Hashes of values.
-    Hash,
-    /// Nothing of values.
-    Bare,
-}
-
-impl Changelog {
-    /// All of them, with what they are called in plans.
-    pub const ALL: [(Self, &'static str); 4] =
-        [(Self::Off, "off"), (Self::Full, "full"), (Self::Hash, "hash"), (Self::Bare, "none")];
-}
-
-/// A way to read the changelog.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// Through the handle.
-    Read,
-    /// Through the handle, following without waiting.
-    Follow,
-    /// Beside the handle.
-    Beside,
-}
-
-impl Way {
-    /// All of them, with what they are called in plans.
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::Read, "changelog"), (Self::Follow, "follow"), (Self::Beside, "beside")];
-}
-
-/// Where in the changelog to begin, and what is wanted of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spot {
-    /// Commit of the first entry.
-    pub seq: u64,
-    /// Its index.
-    pub index: u32,
-    /// A filter by its number; 0 is none.
-    pub filter: u32,
 }
 
 /// A persisted option that disagrees with the file.

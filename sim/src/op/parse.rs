@@ -7,10 +7,11 @@ use hexxladb::PruneProfile;
 use hexxladb::vfs::sim::{CrashChoice, Fault};
 
 use super::{
-    Before, Changelog, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Key, Op, Open, Plan,
-    Pos, Setup, Survivors, Value, Wrong,
+    Before, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Key, Op, Open, Plan, Pos, Setup,
+    Survivors, Value, Wrong,
 };
-use crate::op::parse_record::{read, spot};
+use crate::op::changelog::{changelog, spot};
+use crate::op::parse_record::read;
 
 /// A line that is not an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,12 +153,6 @@ fn choice<T>(word: &str, value: &str, yes: (&str, T), no: (&str, T)) -> Parsed<T
         v if v == no.0 => Ok(no.1),
         _ => fail(format!("`{word}`: {} or {}", yes.0, no.0)),
     }
-}
-
-fn changelog(word: &str, value: &str) -> Parsed<Changelog> {
-    let found = Changelog::ALL.iter().find(|(_, name)| *name == value);
-    found
-        .map_or_else(|| fail(format!("`{word}`: off, full, hash or none")), |(found, _)| Ok(*found))
 }
 
 fn open(mut words: Words<'_>) -> Parsed<Open> {

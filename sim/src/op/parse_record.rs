@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
+use super::changelog::spot;
 use super::parse::{ParseError, Parsed, Words, fail, setting};
-use super::{Edit, Index, Read, Spot, Way};
+use super::{Edit, Index, Read, Way};
 
 impl FromStr for Edit {
     type Err = ParseError;
@@ -80,11 +81,6 @@ fn ring(words: &mut Words<'_>) -> Parsed<Read> {
         }
     }
     Ok(Read::Ring { center, radius, valid_at, facet: with_facet })
-}
-
-/// Where in the changelog to begin.
-pub(super) fn spot(words: &mut Words<'_>) -> Parsed<Spot> {
-    Ok(Spot { seq: words.value()?, index: words.value()?, filter: words.value()? })
 }
 
 pub(super) fn read(mut words: Words<'_>) -> Parsed<Read> {

@@ -44,13 +44,6 @@ impl Display for Files {
     }
 }
 
-impl Display for Changelog {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let found = Self::ALL.iter().find(|(changelog, _)| changelog == self);
-        f.write_str(found.map_or("", |(_, name)| name))
-    }
-}
-
 impl Display for Crash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {

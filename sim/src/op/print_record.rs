@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use super::{Edit, Index, Read, Spot, Way};
+use super::{Edit, Index, Read};
 
 impl Display for Edit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,19 +43,6 @@ impl Display for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = Self::ALL.iter().find(|(index, _)| index == self);
         f.write_str(found.map_or("", |(_, name)| name))
-    }
-}
-
-impl Display for Way {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let found = Self::ALL.iter().find(|(way, _)| way == self);
-        f.write_str(found.map_or("", |(_, name)| name))
-    }
-}
-
-impl Display for Spot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.seq, self.index, self.filter)
     }
 }
 

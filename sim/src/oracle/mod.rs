@@ -11,6 +11,7 @@ mod history;
 mod reads;
 mod rows;
 mod snapshot;
+mod spots;
 mod upkeep;
 mod walk;
 
@@ -21,9 +22,7 @@ use hexxladb::vfs::ErrorKind;
 use hexxladb::vfs::sim::{FaultKind, Fired, SimVfs, is_injected, is_stopped};
 
 pub use bounds::{Bounds, judge};
-pub use changelog::{
-    Entries, Next, Reach, Whole, beside, changelog_filter, from_spot, next_told, same_entry, whole,
-};
+pub use changelog::{Entries, Reach, Whole, beside, whole};
 pub use diff::{Difference, differences, expected_differences, next_difference};
 pub use history::{
     at_time, checked, commits, counters, everything, histories, is_pruned, times, version_one,
@@ -35,6 +34,7 @@ pub use snapshot::{
     cell_range, edges, facets, index, point, prefix, raw_range, ring, ring_filter, seam_filter,
     seams_around, snapshot, transaction,
 };
+pub use spots::{Next, changelog_filter, from_spot, next_told, same_entry};
 pub use upkeep::Shown;
 
 /// What went wrong, in one word.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hexxladb::vfs::Vfs;
+use hexxladb::vfs::sim::{FaultKind, Fired};
 use hexxladb::{ChangelogCursor, ChangelogFilter, ChangelogReader, Db, Error, Follow};
 
 use super::trial::segments;
@@ -139,9 +140,13 @@ impl World {
     /// What somebody beside the handle must see, unless something failed: what was acknowledged.
     fn least_beside(&self) -> u64 {
         let Some(session) = &self.session else { return 0 };
+        // What found no space is written with what comes next.
+        let fired = self.disk.fired();
+        let failures = |fired: &Fired| io_faults(fired) + fired.count(FaultKind::NoSpace);
         let quiet = !self.excuses().damaged()
-            && io_faults(&self.disk.fired()) == io_faults(&session.base)
-            && self.disk.free_sectors().is_none()
+            && failures(&fired) == failures(&session.base)
+            && !self.failing
+            && !session.hurt
             && !session.unknown;
         let kept = session.changelog != Changelog::Off && !session.read_only;
         if quiet && kept && !session.buffered { self.bounds.shown.head } else { 0 }
