@@ -4,6 +4,7 @@ use crate::options::Options;
 
 /// Sizes in bytes; the simulator has them small.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "units stand last in names")]
 pub(crate) struct Limits {
     /// That entries share a frame up to; an entry that is longer has one of its own.
     pub(crate) frame_bytes: usize,

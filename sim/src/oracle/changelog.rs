@@ -18,7 +18,7 @@ use crate::runner::PRIMARY;
 
 /// What was told, one after the other.
 #[derive(Debug)]
-pub enum Heard {
+pub(super) enum Heard {
     /// An entry.
     Entry(Box<ChangelogEntry>),
     /// Commits that are missing.

@@ -188,7 +188,7 @@ impl Excuses {
     }
 
     /// Whether a failed sync has taken bytes out of the cache under the handle.
-    pub(crate) fn reverted(&self) -> bool {
+    fn reverted(&self) -> bool {
         self.disk.as_ref().is_some_and(|(disk, base)| {
             disk.fired().count(FaultKind::SyncRevert) > base.count(FaultKind::SyncRevert)
         })
@@ -209,8 +209,9 @@ impl Excuses {
                     || (io.kind() == ErrorKind::UnexpectedEof && self.damaged())
             }
             // A read may still want bytes that a failed sync has taken out of the cache.
-            Error::CorruptDatabase { .. } => self.damaged() || self.reverted(),
-            Error::ChangelogCorrupt { .. } => self.damaged() || self.reverted(),
+            Error::CorruptDatabase { .. } | Error::ChangelogCorrupt { .. } => {
+                self.damaged() || self.reverted()
+            }
             Error::ChangelogMismatch { .. }
             | Error::ChangelogForeign { .. }
             | Error::ChangelogGap { .. }

@@ -11,7 +11,6 @@ use crate::model::{Act, Entry, Family, Model, Told};
 use crate::op::Spot;
 
 /// What a plan's number stands for as a filter; 0 is none.
-#[must_use]
 pub fn changelog_filter(number: u32) -> (ChangelogFilter, impl Fn(&Entry) -> bool) {
     const ACTS: [(ChangelogOp, Act); 4] = [
         (ChangelogOp::Put, Act::Put),

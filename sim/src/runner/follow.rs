@@ -70,7 +70,7 @@ impl World {
             return Ok(false);
         }
         match (next, expected) {
-            (_, Next::Unknown) => Ok(false),
+            (_, Next::Unknown) | (None, Next::End) => Ok(false),
             (Some(Ok(entry)), Next::Is(wanted)) => {
                 self.bounds.show(entry.seq, true);
                 same_entry(label, entry, &wanted, &self.model)?;
@@ -91,8 +91,13 @@ impl World {
             (Some(Ok(entry)), wanted) => {
                 fail(Kind::Wrong, label, format!("{}, expected {}", brief(&entry), brief(&wanted)))
             }
-            (None, Next::End) => Ok(false),
-            (None, Next::Is(Told::Entry(entry))) if entry.seq > least => Ok(false),
+            // A commit is told whole.
+            (None, Next::Is(Told::Entry(entry)))
+                if entry.seq > least
+                    && (entry.index == 0 || held.told == 0 || held.spot.filter > 0) =>
+            {
+                Ok(false)
+            }
             (None, wanted) => {
                 fail(Kind::Lost, label, format!("nothing, expected {}", brief(&wanted)))
             }

@@ -71,6 +71,7 @@ struct Waiting {
 }
 
 /// An open handle and what hangs on it; the handle drops last.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 struct Session {
     tx: Option<OpenTx>,
     waiting: BTreeMap<Slot, Waiting>,

@@ -30,6 +30,7 @@ pub struct Patient {
 }
 
 /// What a trial may find.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(super) struct Legal {
     /// What must be there at least, when the database opens.
     pub(super) least: Mark,
