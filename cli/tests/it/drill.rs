@@ -1,6 +1,8 @@
 //! The long drill: one program writes, others follow it, all are killed again and again, and in the
 //! end nothing is lost or repeated anywhere.
 //!
+//! Where the program is built with the feature `nats`, it sends to a NATS server as well.
+//!
 //! `HEXXLADB_DRILL_KILLS=50 cargo test -p hexxladb-cli --test it drill` is the full one, a few
 //! minutes long; without it each program is killed four times.
 
@@ -14,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::nats::Server;
 use crate::program::{Place, args, program, run, signal, wait};
 
 const KILL: i32 = 9;
@@ -177,23 +180,41 @@ fn stitched_tail(place: &Place, db: &Path, over: &AtomicBool) -> (u32, Vec<Strin
 }
 
 /// Waits until the followers have what there is.
-fn caught_up(all: usize, sent: &Path, replica: &Path, head: &str) {
+fn caught_up(all: usize, sent: &Path, replica: &Path, head: &str, server: Option<&Server>) {
     let begun = Instant::now();
     loop {
         let lines = whole_lines(sent).len();
+        let messages = server.map_or(all, |server| server.count(STREAM));
         // A replica that is followed is open for writing: only its reader tells how far it is.
         let last = run(args!["changelog", "info", replica, "--json"]);
         let last = last.json().first().map_or(String::new(), |info| info["last"].to_string());
-        if lines == all && last == head {
+        if lines == all && messages == all && last == head {
             return;
         }
         assert!(
             begun.elapsed() < Duration::from_mins(2),
-            "{lines} of {all} sent, replica at {last}"
+            "{lines} and {messages} of {all} sent, replica at {last}"
         );
         thread::sleep(Duration::from_millis(50));
     }
 }
+
+/// A NATS server, if the program can send to one.
+fn nats_server(db: &Path) -> Option<Server> {
+    let tried = run(args!["changelog", "send", db, "--to", "nats://127.0.0.1:1/S"]);
+    if tried.stderr.contains("lacks the feature") { None } else { Server::start() }
+}
+
+/// Lets the followers end, whatever becomes of the test.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+const STREAM: &str = "DRILL";
 
 #[test]
 fn nothing_is_lost_or_repeated_whoever_is_killed() {
@@ -201,6 +222,7 @@ fn nothing_is_lost_or_repeated_whoever_is_killed() {
     let place = Place::new();
     let (db, replica, sent) = (place.path("s.db"), place.path("r.db"), place.path("sent.jsonl"));
     run(args!["put", &db, "0,0", "the first", "--changelog"]).ok();
+    let server = nats_server(&db);
     let over = AtomicBool::new(false);
     let mut writer = Writer { db: db.clone(), acknowledged: BTreeMap::new(), lines: 0 };
     let begun = Instant::now();
@@ -217,19 +239,28 @@ fn nothing_is_lost_or_repeated_whoever_is_killed() {
             let start = || follower(&arguments, Stdio::null());
             killed_often(0x5e4d, &over, &start, &mut || ())
         });
+        let publish = scope.spawn(|| {
+            let Some(server) = &server else { return kills() };
+            let to = server.url(STREAM);
+            let arguments = args!["changelog", "send", &db, "--follow", "--to", to];
+            let start = || follower(&arguments, Stdio::null());
+            killed_often(0x9a75, &over, &start, &mut || ())
+        });
+        let ended = Over(&over);
         let mut killed = vec![writer.all()];
         let all = run(args!["changelog", "tail", &db, "--json"]).ok();
         let head = all.json().last().unwrap()["seq"].to_string();
         let lines: Vec<_> = all.text().lines().map(str::to_owned).collect();
-        caught_up(lines.len(), &sent, &replica, &head);
+        caught_up(lines.len(), &sent, &replica, &head, server.as_ref());
         // The followers' own kills may take longer than the writer's.
         thread::sleep(Duration::from_millis(200));
-        over.store(true, Ordering::Relaxed);
+        drop(ended);
         let (tail_killed, tailed) = tail.join().unwrap();
         killed.extend([tail_killed, replicate.join().unwrap(), send.join().unwrap()]);
+        killed.push(publish.join().unwrap());
         (killed, tailed, lines)
     });
-    assert_eq!(killed, [kills(); 4]);
+    assert_eq!(killed, [kills(); 5]);
     let commits = all.len();
     eprintln!("drill: {commits} commits, {killed:?} kills, {:.0?}", begun.elapsed());
 
@@ -249,6 +280,9 @@ fn nothing_is_lost_or_repeated_whoever_is_killed() {
     }
     assert!(tailed == all, "the stitched tail has {} lines of {commits}", tailed.len());
     assert!(whole_lines(&sent) == all, "the file differs");
+    if let Some(server) = &server {
+        assert!(server.messages(STREAM) == all, "the stream differs");
+    }
     run(args!["changelog", "verify", &db]).ok();
     run(args!["replicate", &db, &replica, "--verify"]).ok();
     let of = |db: &Path| run(args!["export", "jsonl", db, "--history"]).ok().text();

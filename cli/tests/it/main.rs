@@ -27,5 +27,7 @@ mod signals;
 
 #[path = "../support/history.rs"]
 mod history;
+#[path = "../support/nats.rs"]
+mod nats;
 #[path = "../support/program.rs"]
 mod program;
