@@ -153,7 +153,11 @@ impl ChangelogFollow {
         loop {
             self.source.check()?;
             match self.scan.next()? {
-                Some(entry) if !self.follow.filter.passes(&entry) => {}
+                Some(entry) if !self.follow.filter.passes(&entry) => {
+                    if self.follow.cancel.is_cancelled() {
+                        return Ok(None);
+                    }
+                }
                 found => return Ok(found),
             }
         }

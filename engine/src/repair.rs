@@ -188,7 +188,12 @@ pub(crate) fn rebuild(core: &Arc<Core>, done: &mut ChangelogRepair) -> Result<()
         });
         match rebuilt {
             Ok(()) => done.rebuilt.push(run),
-            Err(Error::SnapshotPruned { .. }) => done.lost.push(run),
+            Err(Error::SnapshotPruned { .. }) => {
+                if sealed.footer.lost_to < lost_to {
+                    Tail::mend(home, &segment, &reached, lost_to, |_| Ok(()))?;
+                }
+                done.lost.push(run);
+            }
             Err(error) => return Err(error),
         }
     }

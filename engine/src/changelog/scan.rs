@@ -26,6 +26,8 @@ pub(crate) struct Scan {
     /// The entry to read next.
     cursor: ChangelogCursor,
     place: Option<Place>,
+    /// Where damage was met that has been looked for once more.
+    doubted: Option<(u64, u64)>,
 }
 
 /// Where a scan stands in a segment.
@@ -55,7 +57,7 @@ struct Open {
 impl Scan {
     /// From a cursor on.
     pub(crate) fn new(home: Home, limit: Limit, cursor: ChangelogCursor) -> Self {
-        Self { home, limit, cursor, place: None }
+        Self { home, limit, cursor, place: None, doubted: None }
     }
 
     /// Where it goes on.
@@ -65,14 +67,19 @@ impl Scan {
 
     /// The next entry; `None` where there is none yet.
     pub(crate) fn next(&mut self) -> Result<Option<ChangelogEntry>> {
-        match self.read_next() {
-            Err(Error::ChangelogCorrupt { segment, offset, .. })
-                if self.limit.is_unsettled(segment, offset)? =>
-            {
+        loop {
+            let next = self.read_next();
+            let Err(Error::ChangelogCorrupt { segment, offset, .. }) = &next else { return next };
+            let at = (*segment, *offset);
+            if self.limit.is_unsettled(at.0, at.1)? {
                 self.place = None;
-                Ok(None)
+                return Ok(None);
             }
-            next => next,
+            // Beside a writer it may be whole by now, or lie elsewhere; what is damaged stays so.
+            if !self.limit.is_files() || self.doubted.replace(at) == Some(at) {
+                return next;
+            }
+            self.place = None;
         }
     }
 
@@ -128,7 +135,24 @@ impl Scan {
         place.frames.set_limit(readable.offset);
         place.last = readable.last;
         place.damaged = readable.damaged;
-        Ok(readable.offset > before || place.damaged.is_some())
+        let more = readable.offset > before || place.damaged.is_some();
+        if !more && self.limit.is_files() {
+            self.look_anew()?;
+        }
+        Ok(more)
+    }
+
+    /// Nothing more comes in a file that another process has put a copy in the place of.
+    fn look_anew(&mut self) -> Result<()> {
+        let Some(place) = &self.place else { return Ok(()) };
+        let (ordinal, at) = (place.segment.head.ordinal, place.read.offset);
+        let active = self.open_active()?.filter(|active| active.head.ordinal == ordinal);
+        let found = if active.is_some() { active } else { self.open_sealed(ordinal)? };
+        if let (Some(segment), Some(place)) = (found, &mut self.place) {
+            place.frames = segment.frames(at, at);
+            place.segment = segment;
+        }
+        Ok(())
     }
 
     /// Goes to the segment after the one at hand, once it is there.
@@ -164,11 +188,22 @@ impl Scan {
             return Ok(Some(found));
         }
         let active = self.open_active()?;
-        let sealed = sealed_ordinals(&*home.vfs, &home.primary)?;
-        match sealed.into_iter().find(|&found| found > ordinal) {
-            Some(found) => self.open_sealed(found),
+        let mut sealed = sealed_ordinals(&*home.vfs, &home.primary)?;
+        sealed.retain(|&found| found > ordinal);
+        match self.oldest_of(&sealed)? {
+            Some(found) => Ok(Some(found)),
             None => Ok(active.filter(|active| active.head.ordinal > ordinal)),
         }
+    }
+
+    /// The first of these segments that has not been trimmed meanwhile.
+    fn oldest_of(&self, ordinals: &[u64]) -> Result<Option<Segment>> {
+        for &ordinal in ordinals {
+            if let Some(found) = self.open_sealed(ordinal)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether no segment before this one is there any more.
@@ -179,8 +214,14 @@ impl Scan {
 
     fn open_sealed(&self, ordinal: u64) -> Result<Option<Segment>> {
         let path = sealed_path(&self.home.primary, ordinal);
-        let segment = Segment::open(&*self.home.vfs, &path)?;
-        segment.map(|segment| self.ours(segment)).transpose()
+        let Some(segment) = Segment::open(&*self.home.vfs, &path)? else { return Ok(None) };
+        let segment = self.ours(segment)?;
+        if segment.head.ordinal != ordinal {
+            // Going on by its own number could lead in a circle.
+            let what = format!("it is segment {} under another's name", segment.head.ordinal);
+            return Err(segment.corrupt(0, segment.head.base, what));
+        }
+        Ok(Some(segment))
     }
 
     fn open_active(&self) -> Result<Option<Segment>> {
@@ -198,7 +239,7 @@ impl Scan {
     /// Finds the segment of the cursor, and the place in it; `false` where there is none yet.
     fn seek(&mut self) -> Result<bool> {
         let wanted = self.cursor.seq;
-        let active = self.open_active()?;
+        let mut active = self.open_active()?;
         let mut ordinals = sealed_ordinals(&*self.home.vfs, &self.home.primary)?;
         let newest = active.as_ref().map(|active| active.head.ordinal);
         ordinals.retain(|&ordinal| newest.is_none_or(|newest| ordinal < newest));
@@ -207,28 +248,24 @@ impl Scan {
         while low < high {
             let middle = low.midpoint(high);
             match self.open_sealed(ordinals[middle])? {
-                Some(segment) if segment.head.base < wanted => low = middle + 1,
-                _ => high = middle,
+                Some(segment) if segment.head.base >= wanted => high = middle,
+                // It begins before, or has been trimmed meanwhile, as those before it.
+                _ => low = middle + 1,
             }
         }
-        let chosen = match active {
-            Some(active) if low == ordinals.len() && active.head.base < wanted => Some(active),
-            active => match low.checked_sub(1) {
-                Some(index) => self.open_sealed(ordinals[index])?,
-                None => return self.seek_oldest(&ordinals, active),
-            },
-        };
-        let Some(segment) = chosen else { return Ok(false) };
-        self.seek_in(segment)
+        if let Some(active) = active.take_if(|at| low == ordinals.len() && at.head.base < wanted) {
+            return self.seek_in(active);
+        }
+        let before = low.checked_sub(1).and_then(|index| ordinals.get(index));
+        match before.map(|&ordinal| self.open_sealed(ordinal)).transpose()?.flatten() {
+            Some(segment) => self.seek_in(segment),
+            None => self.seek_oldest(&ordinals[low..], active),
+        }
     }
 
     /// The cursor lies before everything that is there.
     fn seek_oldest(&mut self, ordinals: &[u64], active: Option<Segment>) -> Result<bool> {
-        let oldest = match ordinals.first() {
-            Some(&first) => self.open_sealed(first)?,
-            None => active,
-        };
-        let Some(segment) = oldest else { return Ok(false) };
+        let Some(segment) = self.oldest_of(ordinals)?.or(active) else { return Ok(false) };
         if self.cursor != ChangelogCursor::START && self.cursor.seq > 0 {
             return Err(Error::ChangelogTruncated { oldest: segment.head.base + 1 });
         }

@@ -114,6 +114,11 @@ impl Limit {
         }
     }
 
+    /// Whether another process may be writing.
+    pub(crate) fn is_files(&self) -> bool {
+        matches!(self, Self::Files(_))
+    }
+
     /// Whether damage there is none, but bytes that a writer in another process is about to write
     /// anew. What was known of the files is forgotten.
     pub(crate) fn is_unsettled(&mut self, segment: u64, offset: u64) -> Result<bool> {

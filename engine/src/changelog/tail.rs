@@ -287,6 +287,10 @@ impl Tail {
         if self.uncut && self.file.len()? > self.at {
             probe::hit(Probe::ChangelogCut);
             self.file.set_len(self.at)?;
+            if matches!(self.cork, Cork::In) {
+                // Or a power cut could bring back the very head that is about to be held back.
+                self.file.sync_all()?;
+            }
         }
         self.uncut = false;
         Ok(())

@@ -120,6 +120,11 @@ impl Changelog {
         lock(&self.trim)
     }
 
+    /// The same, unless there is one.
+    pub(crate) fn try_lock_trim(&self) -> Option<MutexGuard<'_, ()>> {
+        self.trim.try_lock().ok()
+    }
+
     fn show(&self, tail: &Tail) {
         let (segment, offset, seq) = (tail.ordinal(), tail.at(), tail.last().0);
         self.shown.set(End { segment, offset, seq });
@@ -262,8 +267,10 @@ impl Core {
     pub(crate) fn catch_up_changelog(&self) -> Result<()> {
         let Some(changelog) = &self.changelog else { return Ok(()) };
         self.note_durable(changelog);
-        let mut tail = lock(&changelog.tail);
-        self.drain(changelog, &mut tail).map(|_| ())
+        let drained = self.drain(changelog, &mut lock(&changelog.tail));
+        // Who found the tail taken relies on its owner to look again.
+        self.write_changelog();
+        drained.map(|_| ())
     }
 
     fn note_durable(&self, changelog: &Changelog) {

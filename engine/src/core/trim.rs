@@ -4,6 +4,7 @@ use super::Core;
 use super::changelog::Changelog;
 use crate::changelog::{Segment, sealed_ordinals, sealed_path};
 use crate::error::Result;
+use crate::options::Durability;
 use crate::probe::{self, Probe};
 use crate::timeline::consumers;
 use crate::wal::parent_of;
@@ -24,12 +25,16 @@ impl Core {
     /// Removes the sealed segments that the options do not keep, oldest first; returns how many.
     pub(crate) fn trim_changelog(&self) -> Result<u64> {
         let Some(changelog) = &self.changelog else { return Ok(0) };
+        let _one = changelog.lock_trim();
+        self.trim(changelog)
+    }
+
+    fn trim(&self, changelog: &Changelog) -> Result<u64> {
         let options = &changelog.options;
         let keeps_all = options.keep_for.is_none() && options.keep_bytes.is_none();
         if keeps_all && !options.drop_consumed {
             return Ok(0);
         }
-        let _one = changelog.lock_trim();
         let keep = self.keep(changelog)?;
         let home = &changelog.home;
         let mut sealed = Vec::new();
@@ -61,6 +66,10 @@ impl Core {
 
     fn keep(&self, changelog: &Changelog) -> Result<Keep> {
         let options = &changelog.options;
+        if self.options.durability == Durability::Buffered {
+            // A position that a power cut could take back has not been reached.
+            self.sync_log()?;
+        }
         let positions = consumers(&self.source(&self.group.load_full()))?;
         let older_than = options.keep_for.map(|age| {
             let age = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
@@ -74,10 +83,14 @@ impl Core {
         })
     }
 
-    /// Trims after a rotation. What fails is tried again after the next one.
+    /// Trims after a rotation. What fails is tried again after the next one; while segments are
+    /// archived, which a checkpoint must not wait for, after a later checkpoint.
     pub(crate) fn trim_changelog_if_due(&self) {
-        if self.changelog.as_ref().is_some_and(Changelog::take_trim_due) {
-            let _ = self.trim_changelog();
+        if let Some(changelog) = &self.changelog
+            && let Some(_one) = changelog.try_lock_trim()
+            && changelog.take_trim_due()
+        {
+            let _ = self.trim(changelog);
         }
     }
 }

@@ -3,6 +3,7 @@
 mod all_families;
 mod basics;
 mod cells;
+mod changelog_mishaps;
 mod check_findings;
 mod closing;
 #[cfg(feature = "sim")]
