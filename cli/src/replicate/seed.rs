@@ -36,8 +36,11 @@ const LEFTOVERS: [&str; 2] = ["", "-wal"];
 
 /// Where the snapshot goes, and the files beside it.
 fn seed_path(dst: &Path, end: &str) -> PathBuf {
-    let mut name = dst.as_os_str().to_owned();
-    name.push("-seed");
+    beside(&beside(dst, "-seed"), end)
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
     name.push(end);
     PathBuf::from(name)
 }
@@ -45,16 +48,17 @@ fn seed_path(dst: &Path, end: &str) -> PathBuf {
 /// Removes what a seeding left behind that was killed. The caller has the replica open, so that
 /// none is under way.
 pub(super) fn remove_leftovers(dst: &Path) -> Result<(), Failure> {
-    for end in LEFTOVERS {
-        let path = seed_path(dst, end);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(cannot("remove", &path, &error));
-            }
-            _ => {}
+    LEFTOVERS.iter().try_for_each(|end| remove(&seed_path(dst, end)))
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<(), Failure> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(cannot("remove", path, &error))
         }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Failure {
@@ -86,6 +90,8 @@ impl Seeding<'_> {
         let families = source.stats_mvcc().map(|stats| stats.families).unwrap_or_default();
         let total = families.iter().map(|family| family.visible).sum();
         let records = self.fill(&snapshot, total)?;
+        // It was closed, and is whole without its log, which is none of the new one's.
+        remove(&beside(dst, "-wal"))?;
         let seed = seed_path(dst, "");
         fs::rename(&seed, dst).map_err(|error| cannot("rename", &seed, &error))?;
         sync_directory(dst)?;
