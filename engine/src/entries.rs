@@ -274,6 +274,22 @@ impl ChangelogReader {
     /// What entries of the commits that are made by now hold of values, as the primary says;
     /// `None` where it says that the changelog is off, and for an archive. Looks anew each time.
     ///
+    /// ```
+    /// # use hexxladb::{ChangelogOptions, ChangelogReader, ChangelogValues, Db, Error, Options};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("memory.hexx");
+    /// let hashes = ChangelogOptions::new().values(ChangelogValues::Hash);
+    /// let db = Db::open(&path, Options::new().changelog(hashes))?;
+    /// let reader = ChangelogReader::open(&path)?;
+    /// assert_eq!(reader.values()?, Some(ChangelogValues::Hash));
+    /// # db.close()?;
+    /// # drop(db);
+    /// let db = Db::open(&path, Options::new())?;
+    /// db.update(|tx| tx.put("k", "1"))?;
+    /// assert_eq!(reader.values()?, None);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::NotADatabase`], I/O errors.
     pub fn values(&self) -> Result<Option<ChangelogValues>> {
