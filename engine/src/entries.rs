@@ -393,9 +393,14 @@ fn scan_of(core: &Arc<Core>, cursor: ChangelogCursor) -> Result<(Source, Scan, O
         return Ok((Source::Handle(Arc::clone(core)), scan, None));
     };
     core.catch_up_changelog()?;
-    let last = changelog.shown.get().seq;
+    let end = changelog.shown.get();
+    let last = end.seq;
     if cursor.seq > last + 1 || (cursor.seq > last && cursor.index > 0) {
         return Err(Error::ReadSeqFuture { seq: cursor.seq, head: last });
+    }
+    // Nothing is read from there, so nothing that is read would tell.
+    if cursor.seq > last && cursor.hash.is_some_and(|hash| hash != end.hash) {
+        return Err(Error::HistoryDiverged { seq: last });
     }
     let limit = Limit::Shown(Arc::clone(&changelog.shown));
     let scan = Scan::new(changelog.home.clone(), limit, cursor);

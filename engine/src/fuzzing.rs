@@ -7,6 +7,7 @@
 
 mod blind;
 mod bytes;
+mod changelog;
 mod forge;
 mod frames;
 mod open;
@@ -22,6 +23,7 @@ mod story;
 mod truth;
 mod verdict;
 
+pub use changelog::{SmallChangelog, changelog, small_changelog, small_changelog_paths};
 pub use frames::{log_frames, redo};
 pub use open::open;
 pub use operations::{OP_BYTES, OP_KINDS, ops};
@@ -35,11 +37,12 @@ pub use truth::Oracle;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus below `corpus/fuzz`.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("header", header),
     ("page", page),
     ("log_frames", log_frames),
     ("redo", redo),
+    ("changelog", changelog),
     ("records", records),
     ("open", open),
     ("ops", ops),

@@ -40,6 +40,9 @@ pub struct ChangelogRepair {
     pub rebuilt: Vec<(u64, u64)>,
     /// Commits whose entries are lost: first and last of each run.
     pub lost: Vec<(u64, u64)>,
+    /// Number and first commit of the oldest segment, whose header is damaged.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    headless: Option<(u64, u64)>,
 }
 
 impl ChangelogRepair {
@@ -64,11 +67,31 @@ pub(crate) fn mend_files(
         limits: Limits::of(options),
     };
     let mut done = ChangelogRepair::default();
+    let begun = first_commit(&home)?;
     for ordinal in sealed_ordinals(&**vfs, primary)? {
         mend_sealed(&home, ordinal, &mut done)?;
     }
     mend_active(&home, &header.changelog, &mut done)?;
+    let kept = first_commit(&home)?;
+    if let Some((ordinal, first)) = begun.filter(|begun| kept.is_none_or(|kept| kept.0 > begun.0)) {
+        done.headless = Some((ordinal, first));
+    }
     Ok(done)
+}
+
+/// Number and first commit of the oldest segment, told by its first frame whatever its header
+/// says; `None` where nothing tells.
+fn first_commit(home: &Home) -> Result<Option<(u64, u64)>> {
+    let vfs = &*home.vfs;
+    let oldest = sealed_ordinals(vfs, &home.primary)?.first().copied();
+    let path = oldest
+        .map_or_else(|| active_path(&home.primary), |ordinal| sealed_path(&home.primary, ordinal));
+    let state = header_beside_writer(vfs, &home.primary)?.changelog;
+    let ordinal = oldest.unwrap_or(state.end.segment);
+    let first = Segment::first_seq(vfs, &path, &home.history)?;
+    // The first one of all begins where it was turned on.
+    let first = first.or((ordinal == 1).then_some(state.since + 1));
+    Ok(first.map(|first| (ordinal, first)))
 }
 
 fn lock_primary(vfs: &dyn Vfs, primary: &Path) -> Result<Arc<dyn hexxladb_vfs::File>> {
@@ -131,11 +154,22 @@ fn mend_sealed(home: &Home, ordinal: u64, done: &mut ChangelogRepair) -> Result<
     // What is lost reaches to the next segment, which says where it begins.
     let next = base_after(home, ordinal)?.unwrap_or(reached.seq);
     let lost_to = if next > reached.seq { next } else { 0 };
-    let aside = aside_path(&*home.vfs, &path)?;
-    segments::copy(&*home.vfs, &segment, &aside)?;
+    copy_aside(home, &segment, &path, done)?;
+    Tail::mend(home, &segment, &reached, lost_to, |_| Ok(()))
+}
+
+/// Keeps a segment as it is before another takes its name.
+fn copy_aside(
+    home: &Home,
+    segment: &Segment,
+    path: &Path,
+    done: &mut ChangelogRepair,
+) -> Result<()> {
+    let aside = aside_path(&*home.vfs, path)?;
+    segments::copy(&*home.vfs, segment, &aside)?;
     home.vfs.sync_dir(parent_of(&aside))?;
     done.set_aside.push(aside);
-    Tail::mend(home, &segment, &reached, lost_to, |_| Ok(()))
+    Ok(())
 }
 
 /// Where the entries of the next segment begin.
@@ -161,9 +195,15 @@ fn mend_active(home: &Home, state: &ChangelogState, done: &mut ChangelogRepair) 
     let Some(segment) = usable(home, &path, done)? else { return Ok(()) };
     let end = &state.end;
     let reached = segment.read_on(&segment.start())?;
-    let counted_on = segment.head.ordinal == end.segment && reached.seq < end.seq;
-    let Some(what) = reached.broken.clone().filter(|_| counted_on) else { return Ok(()) };
+    if segment.head.ordinal != end.segment || reached.sealed || reached.offset >= end.offset {
+        return Ok(());
+    }
+    let what = reached.broken.clone().unwrap_or_else(|| "it ends before it should".into());
     done.found.push(segment.corrupt(reached.offset, reached.seq, what).to_string());
+    if reached.seq >= end.seq {
+        // All entries are there: opening copies them.
+        return copy_aside(home, &segment, &path, done);
+    }
     Tail::mend(home, &segment, &reached, end.seq, |_| Ok(()))?;
     set_aside(&*home.vfs, &path, done)
 }
@@ -173,6 +213,9 @@ pub(crate) fn rebuild(core: &Arc<Core>, done: &mut ChangelogRepair) -> Result<()
     let Some(changelog) = &core.changelog else { return Err(Error::ChangelogDisabled) };
     let home = &changelog.home;
     let form = changelog.form();
+    if let Some((ordinal, first)) = done.headless.take() {
+        rebuild_oldest(core, home, form, (ordinal, first), done)?;
+    }
     for ordinal in sealed_ordinals(&*home.vfs, &home.primary)? {
         let path = sealed_path(&home.primary, ordinal);
         let Some(segment) = Segment::open(&*home.vfs, &path)? else { continue };
@@ -196,6 +239,35 @@ pub(crate) fn rebuild(core: &Arc<Core>, done: &mut ChangelogRepair) -> Result<()
             }
             Err(error) => return Err(error),
         }
+    }
+    Ok(())
+}
+
+/// Writes the oldest segment anew, up to where the next one begins.
+fn rebuild_oldest(
+    core: &Core,
+    home: &Home,
+    form: Form,
+    (ordinal, first): (u64, u64),
+    done: &mut ChangelogRepair,
+) -> Result<()> {
+    let Some(last) = base_after(home, ordinal)?.filter(|&last| last >= first) else {
+        return Ok(());
+    };
+    let before = core.read(|source| match first - 1 {
+        0 => Ok(Some(HistoryHash::default())),
+        seq => Ok(commit_at(&source, seq)?.map(|commit| commit.history_hash)),
+    })?;
+    let head = before.map(|hash| home.head(ordinal, Start::TurnedOn, (first - 1, hash)));
+    let made = head.map(|head| {
+        Tail::make(home, head, |tail| {
+            core.read(|source| write_commits(&source, home, form, (first, last), tail))
+        })
+    });
+    match made {
+        Some(Ok(())) => done.rebuilt.push((first, last)),
+        None | Some(Err(Error::SnapshotPruned { .. })) => done.lost.push((first, last)),
+        Some(Err(error)) => return Err(error),
     }
     Ok(())
 }

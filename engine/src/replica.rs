@@ -76,6 +76,11 @@ impl Applying<'_> {
         }
         let Some((tx, done)) = &mut self.open else { return Ok(()) };
         let (seq, index) = (tx.commit_seq(), *done);
+        if (entry.seq, entry.index) < (seq, index) {
+            self.applied.skipped += 1;
+            let whole = entry.seq < seq && entry.index == 0;
+            return if whole { self.check_known(entry) } else { tx.check_same_commit(entry) };
+        }
         if (entry.seq, entry.index) != (seq, index) {
             let whole = entry.index == 0 && entry.seq > seq;
             let last = if whole { entry.seq - 1 } else { entry.seq.max(seq) };

@@ -111,10 +111,13 @@ pub(crate) fn archive(home: &Home, dir: &Path) -> Result<Vec<PathBuf>> {
         let from = sealed_path(&home.primary, ordinal);
         let Some(name) = from.file_name() else { continue };
         let to = dir.join(name);
-        if vfs.exists(&to)? {
-            continue;
-        }
         let Some(segment) = Segment::open(vfs, &from)? else { continue };
+        if let Some(there) = Segment::open(vfs, &to)? {
+            if there.head == segment.head {
+                continue;
+            }
+            return Err(Error::ChangelogForeign { path: to });
+        }
         let mut unfinished = to.clone().into_os_string();
         unfinished.push("-new");
         let unfinished = PathBuf::from(unfinished);

@@ -9,9 +9,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{env, fs, io};
 
-use hexxladb::fuzzing::{LOG, OP_BYTES, PRIMARY, Shape, record_inputs, sample};
+use hexxladb::fuzzing::{
+    LOG, OP_BYTES, PRIMARY, Shape, record_inputs, sample, small_changelog, small_changelog_paths,
+    small_options,
+};
+use hexxladb::vfs::sim::SimVfs;
+use hexxladb::{Db, Seed};
 
 const PAGE_BYTES: usize = 512;
 const HEADER_BYTES: usize = 16 << 10;
@@ -44,6 +50,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     hostile_maintenance(key("tag")?, key("cell")?, &out)?;
     opens(&out)?;
     operations(&out)?;
+    changelogs(&out)?;
+    base_frame(&out)?;
     Ok(())
 }
 
@@ -86,6 +94,8 @@ fn pages(primary: &[u8], name: &str, out: Out<'_>) -> io::Result<()> {
 const PART: u8 = 2;
 const COMMIT: u8 = 3;
 const MAINTENANCE: u8 = 5;
+/// The type of the frame of a state that was taken over.
+const BASE: u8 = 6;
 
 /// A segment header, and the oldest frames of each type in the log: whole, and what they carry,
 /// which is also to be replayed in place of the newest.
@@ -165,6 +175,87 @@ fn opens(out: Out<'_>) -> io::Result<()> {
     out("open", "foreign", b"\x04\x10\0\0\0SQLite format 3\0and a log")
 }
 
+/// Segments as they are, cut, changed, and with checksums put right; their frames by themselves.
+fn changelogs(out: Out<'_>) -> Result<(), Box<dyn std::error::Error>> {
+    let small = small_changelog(true)?;
+    for (path, name, choice) in small_changelog_paths()
+        .iter()
+        .zip(["sealed", "active"])
+        .zip([1u8, 0])
+        .map(|((p, n), c)| (p, n, c))
+    {
+        let bytes = small.vfs.read_file(path).unwrap_or_default();
+        out("changelog", &format!("{name}-untouched"), &[choice])?;
+        out("changelog", &format!("{name}-resealed"), &[choice | 0b1000])?;
+        // The small frames alone, behind the true header, as they are and with any checksums.
+        let mut small_frames = Vec::new();
+        for (frame, number) in changelog_frames(&bytes).into_iter().zip(0..) {
+            if frame.len() > 2000 {
+                continue;
+            }
+            small_frames.extend_from_slice(frame);
+            let alone = [&[choice | 0b10], frame].concat();
+            out("changelog", &format!("{name}-frame-{number}"), &alone)?;
+        }
+        for forged in [0, 0b1000] {
+            let input = [&[choice | 0b10 | forged], &small_frames[..]].concat();
+            out("changelog", &format!("{name}-frames-{forged}"), &input)?;
+        }
+        // What to do, three bytes of offset, four of value: sequence, count, length, note, type.
+        let changes: [(&str, [u8; 8]); 8] = [
+            ("seq", [0, 0x20, 0x10, 0, 9, 0, 0, 0]),
+            ("count", [1, 0x18, 0x10, 0, 0xff, 0xff, 0xff, 0xff]),
+            ("total", [1, 0x1c, 0x10, 0, 0, 0, 0, 0]),
+            ("length", [1, 0x0c, 0x10, 0, 0xff, 0xff, 0xff, 3]),
+            ("note", [1, 0x68, 0x10, 0, 0xff, 0xff, 0xff, 0xff]),
+            ("kind", [0, 0x08, 0x10, 0, 3, 0, 0, 0]),
+            ("base", [0, 0x28, 0, 0, 2, 0, 0, 0]),
+            ("cut", [5, 0x00, 0x11, 0, 0, 0, 0, 0]),
+        ];
+        for (what, change) in changes {
+            for forged in [0, 0b1000] {
+                let input = [&[choice | forged], &change[..]].concat();
+                out("changelog", &format!("{name}-{what}-{forged}"), &input)?;
+            }
+        }
+    }
+    out("changelog", "empty", &[0b111])?;
+    Ok(())
+}
+
+/// The frames of a segment of the changelog.
+fn changelog_frames(bytes: &[u8]) -> Vec<&[u8]> {
+    const HEADER: usize = 104;
+    let (mut at, mut found) = (BLOCK_BYTES, Vec::new());
+    while let Some(len) = bytes.get(at + 12..at + 16) {
+        let end = at + HEADER + u32::from_le_bytes([len[0], len[1], len[2], len[3]]) as usize;
+        let Some(frame) = bytes.get(at..end) else { break };
+        found.push(frame);
+        at = end;
+    }
+    found
+}
+
+/// The frame of a database that took over another one's state.
+fn base_frame(out: Out<'_>) -> Result<(), Box<dyn std::error::Error>> {
+    let source = small_changelog(true)?;
+    let options = || small_options().page_size(PAGE_BYTES as u32);
+    let source = Db::open_with(Arc::new(source.vfs), PRIMARY, options())?;
+    let vfs = SimVfs::new(1);
+    let db = Db::open_with(Arc::new(vfs.clone()), PRIMARY, options())?;
+    db.seed_from(&source.snapshot_at(1)?, &Seed::default())?;
+    drop(db);
+    let log = vfs.read_file(Path::new(LOG)).unwrap_or_default();
+    let blocks = log.chunks_exact(BLOCK_BYTES).filter(|block| block[4] == BASE && block[7] == 1);
+    for (block, number) in blocks.zip(1..) {
+        let len = u32::from_le_bytes([block[8], block[9], block[10], block[11]]) as usize;
+        let end = FRAME_HEADER_BYTES + len;
+        out("log_frames", &format!("frame-6-{number}"), &block[..end.next_multiple_of(8)])?;
+        out("redo", &format!("frame-6-{number}"), &block[FRAME_HEADER_BYTES..end])?;
+    }
+    Ok(())
+}
+
 /// Short stories for `ops`: kind, then numbers.
 fn operations(out: Out<'_>) -> io::Result<()> {
     let op = |kind: u8, a: u8, number: u16, rest: [u8; 4]| {
@@ -204,7 +295,14 @@ fn operations(out: Out<'_>) -> io::Result<()> {
     ];
     for (choice, (name, story)) in stories.into_iter().enumerate() {
         let choice = [0, 1, 2, 3, 0, 1, 4, 0][choice];
-        out("ops", name, &[&[choice], &story.concat()[..]].concat())?;
+        let story = story.concat();
+        out("ops", name, &[&[choice], &story[..]].concat())?;
+        // The same with a changelog, and with its segments sealed at checkpoints.
+        if ["linked", "pruned", "crash"].contains(&name) {
+            let sealed = op(21, 1, 0, [0; 4]);
+            let input = [&[choice | 0x80], &story[..], &sealed, &story[..], &crash].concat();
+            out("ops", &format!("changelog-{name}"), &input)?;
+        }
     }
     Ok(())
 }

@@ -42,6 +42,20 @@ impl Segment {
         }
     }
 
+    /// The first commit of a segment of this history, whatever its header says.
+    pub(crate) fn first_seq(vfs: &dyn Vfs, path: &Path, history: &Identity) -> Result<Option<u64>> {
+        let mut bytes = vec![0; FRAME_HEADER_BYTES];
+        match vfs.open(path, OpenMode::Read) {
+            Ok(file) => file.read_up_to(BLOCK_BYTES as u64, &mut bytes)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let first = decode_head(history, &bytes).ok().map(|checked| checked.head);
+        Ok(first
+            .filter(|head| head.kind == FrameKind::Entries && head.seq > 0)
+            .map(|head| head.seq))
+    }
+
     /// Reads a segment's header.
     pub(crate) fn read(file: Arc<dyn File>) -> Result<Self> {
         let mut block = vec![0; BLOCK_BYTES];

@@ -120,6 +120,8 @@ pub(crate) fn plan_on(home: &Home, state: &ChangelogState, primary: &Primary<'_>
         return Ok(Plan::Begin { ordinal, start: Start::Missing, base: after, before: None });
     }
     match plan_among(home, &files, state, primary)? {
+        // All entries are there, and just the mark after them is damaged; the log has the rest.
+        Plan::Retire(reached) if (reached.seq, reached.hash) == after => Ok(Plan::Copy(reached)),
         Plan::Retire(reached) => Err(behind(&files, &end, &reached)),
         Plan::Begin { start: Start::TurnedOn, .. } => {
             let last = last_of_sealed(home, &files)?.map_or(0, |last| last.reached.seq);

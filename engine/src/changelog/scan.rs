@@ -239,33 +239,52 @@ impl Scan {
     /// Finds the segment of the cursor, and the place in it; `false` where there is none yet.
     fn seek(&mut self) -> Result<bool> {
         let wanted = self.cursor.seq;
-        let mut active = self.open_active()?;
+        // A damaged one is told of when reading comes to it.
+        let active = match self.open_active() {
+            Ok(Some(active)) if active.head.base < wanted => return self.seek_in(active),
+            active => active,
+        };
         let mut ordinals = sealed_ordinals(&*self.home.vfs, &self.home.primary)?;
-        let newest = active.as_ref().map(|active| active.head.ordinal);
-        ordinals.retain(|&ordinal| newest.is_none_or(|newest| ordinal < newest));
-        // The last segment that begins before the commit wanted.
-        let (mut low, mut high) = (0, ordinals.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            match self.open_sealed(ordinals[middle])? {
-                Some(segment) if segment.head.base >= wanted => high = middle,
-                // It begins before, or has been trimmed meanwhile, as those before it.
-                _ => low = middle + 1,
-            }
+        if let Ok(Some(active)) = &active {
+            ordinals.retain(|&ordinal| ordinal < active.head.ordinal);
         }
-        if let Some(active) = active.take_if(|at| low == ordinals.len() && at.head.base < wanted) {
-            return self.seek_in(active);
-        }
-        let before = low.checked_sub(1).and_then(|index| ordinals.get(index));
-        match before.map(|&ordinal| self.open_sealed(ordinal)).transpose()?.flatten() {
+        match self.last_before(&ordinals, wanted)? {
             Some(segment) => self.seek_in(segment),
-            None => self.seek_oldest(&ordinals[low..], active),
+            None => self.seek_oldest(&ordinals, active),
         }
     }
 
+    /// The last of the sealed segments that begins before a commit.
+    fn last_before(&self, ordinals: &[u64], wanted: u64) -> Result<Option<Segment>> {
+        let (mut low, mut high) = (0, ordinals.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.open_sealed(ordinals[middle]) {
+                Ok(Some(segment)) if segment.head.base >= wanted => high = middle,
+                // It begins before, or has been trimmed meanwhile, as those before it.
+                Ok(_) => low = middle + 1,
+                // Its header does not tell: one by one, then.
+                Err(Error::ChangelogCorrupt { .. }) => {
+                    let begins_before = |ordinal: &u64| {
+                        let segment = self.open_sealed(*ordinal).ok().flatten();
+                        segment.filter(|segment| segment.head.base < wanted)
+                    };
+                    return Ok(ordinals.iter().rev().find_map(begins_before));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let last = low.checked_sub(1).map(|index| self.open_sealed(ordinals[index]));
+        last.transpose().map(Option::flatten)
+    }
+
     /// The cursor lies before everything that is there.
-    fn seek_oldest(&mut self, ordinals: &[u64], active: Option<Segment>) -> Result<bool> {
-        let Some(segment) = self.oldest_of(ordinals)?.or(active) else { return Ok(false) };
+    fn seek_oldest(&mut self, ordinals: &[u64], active: Result<Option<Segment>>) -> Result<bool> {
+        let oldest = match self.oldest_of(ordinals)? {
+            Some(oldest) => Some(oldest),
+            None => active?,
+        };
+        let Some(segment) = oldest else { return Ok(false) };
         if self.cursor != ChangelogCursor::START && self.cursor.seq > 0 {
             return Err(Error::ChangelogTruncated { oldest: segment.head.base + 1 });
         }

@@ -12,6 +12,7 @@ use super::frames::{Reached, Segment};
 use super::header_beside_writer;
 use crate::error::Result;
 use crate::format::header::ChangelogEnd;
+use crate::ids::HistoryHash;
 use crate::sync::{Condvar, Mutex, lock, wait_for};
 
 /// The end of what is written.
@@ -20,12 +21,13 @@ pub(crate) struct End {
     pub(crate) segment: u64,
     pub(crate) offset: u64,
     pub(crate) seq: u64,
+    pub(crate) hash: HistoryHash,
 }
 
 impl From<ChangelogEnd> for End {
     fn from(end: ChangelogEnd) -> Self {
         // Where it is sealed, reading ends before the footer and goes on in the next segment.
-        Self { segment: end.segment, offset: end.offset, seq: end.seq }
+        Self { segment: end.segment, offset: end.offset, seq: end.seq, hash: end.hash }
     }
 }
 

@@ -398,10 +398,26 @@ impl Tail {
     ) -> Result<()> {
         let mut tail = Self::copy_unnamed(home, from, upto)?;
         more(&mut tail)?;
-        tail.seal(lost_to)?;
-        let sealed = sealed_path(&home.primary, from.head.ordinal);
-        home.vfs.rename(&new_path(&home.primary), &sealed)?;
-        home.sync_dir()
+        tail.put_apart(lost_to)
+    }
+
+    /// Puts a segment, sealed, under its sealed name: what `more` writes into it.
+    pub(crate) fn make(
+        home: &Home,
+        head: SegmentHead,
+        more: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let mut tail = Self::begin(home, head, None)?;
+        more(&mut tail)?;
+        tail.put_apart(0)
+    }
+
+    /// Seals a segment that has its temporary name, and gives it its sealed one.
+    fn put_apart(mut self, lost_to: u64) -> Result<()> {
+        self.seal(lost_to)?;
+        let sealed = sealed_path(&self.home.primary, self.head.ordinal);
+        self.home.vfs.rename(&new_path(&self.home.primary), &sealed)?;
+        self.home.sync_dir()
     }
 
     /// What the segment holds, from its frames.

@@ -126,8 +126,8 @@ impl Changelog {
     }
 
     fn show(&self, tail: &Tail) {
-        let (segment, offset, seq) = (tail.ordinal(), tail.at(), tail.last().0);
-        self.shown.set(End { segment, offset, seq });
+        let (segment, offset, (seq, hash)) = (tail.ordinal(), tail.at(), tail.last());
+        self.shown.set(End { segment, offset, seq, hash });
     }
 
     fn state(&self, end: ChangelogEnd) -> ChangelogState {

@@ -4,6 +4,7 @@
 //! An operation is eight bytes: what to do, then numbers. Any bytes are operations, so that inputs
 //! stay meaningful when some are cut out or put in.
 
+mod changelog;
 mod records;
 mod upkeep;
 
@@ -21,7 +22,7 @@ use super::truth::{Oracle, Truth, TruthCommit};
 use super::verdict::Verdict;
 use crate::db::Db;
 use crate::lattice::{Coord, PackedCoord};
-use crate::options::Options;
+use crate::options::{ChangelogOptions, Options};
 use crate::tx::{Snapshot, WriteTx};
 
 /// Bytes of one operation.
@@ -36,13 +37,18 @@ const MAX_COMPARISONS: u32 = 5;
 const MAX_NAMES: usize = 40;
 const MAX_VALUE_BYTES: usize = 4096;
 
-/// Runs the operations of an input. Its first byte chooses format v1 or v2 and the page size.
+/// Its highest bit in the first byte of an input turns the changelog on.
+const WITH_CHANGELOG: u8 = 0x80;
+
+/// Runs the operations of an input. Its first byte chooses format v1 or v2, the page size, and
+/// whether there is a changelog.
 pub fn ops(data: &[u8]) {
     let mut input = Input(data);
-    let choice = input.byte();
+    let first = input.byte();
+    let (choice, with_changelog) = (first & !WITH_CHANGELOG, first & WITH_CHANGELOG != 0);
     let mvcc = choice & 1 == 0;
     let page_size = [512, 1024, 4096][usize::from(choice >> 1) % 3];
-    let mut run = Run::new(mvcc, page_size);
+    let mut run = Run::new(mvcc, page_size, with_changelog);
     for _ in 0..MAX_OPS {
         if input.0.is_empty() {
             break;
@@ -94,13 +100,18 @@ struct Run {
 }
 
 impl Run {
-    fn new(mvcc: bool, page_size: u32) -> Self {
+    fn new(mvcc: bool, page_size: u32, with_changelog: bool) -> Self {
         let vfs = SimVfs::new(3);
         let options = small_options()
             .mvcc(mvcc)
             .page_size(page_size)
             .max_value_bytes(MAX_VALUE_BYTES as u32)
             .checkpoint_wal_bytes(32 << 10);
+        let options = if with_changelog {
+            options.changelog(ChangelogOptions::new().segment_bytes(16 << 10))
+        } else {
+            options
+        };
         let db = open(&vfs, &options);
         Self {
             vfs,
@@ -148,7 +159,7 @@ impl Run {
     fn pause(&mut self, op: &Op) {
         self.commit();
         match op.byte(0) % OP_KINDS {
-            21 => self.db.checkpoint().expect("a checkpoint"),
+            21 => self.checkpoint(op.byte(1)),
             22 => self.compare(),
             23 => {
                 self.db.close().expect("a close");
@@ -241,6 +252,7 @@ impl Run {
             return;
         }
         self.comparisons_left -= 1;
+        self.check_changelog();
         let oracle = Oracle::new(self.truth.clone());
         let outcome = compare(&self.db, &oracle).unwrap_or_else(|wrong| panic!("{wrong}"));
         assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);

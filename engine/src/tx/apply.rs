@@ -12,8 +12,18 @@ use crate::keys::DecodeError;
 use crate::timeline::Commit;
 
 impl WriteTx {
+    /// Refuses an entry that is of another commit of the same sequence than those before it.
+    pub(crate) fn check_same_commit(&self, entry: &ChangelogEntry) -> Result<()> {
+        let other = self.expected_hash.is_some_and(|hash| hash != entry.history_hash);
+        if entry.seq == self.commit_seq() && other {
+            return Err(Error::HistoryDiverged { seq: entry.seq });
+        }
+        Ok(())
+    }
+
     /// Does what an entry says, and nothing that follows from it: what does has its own entries.
     pub(crate) fn apply_entry(&mut self, entry: &ChangelogEntry) -> Result<()> {
+        self.check_same_commit(entry)?;
         self.expected_hash = Some(entry.history_hash);
         self.set_commit_time(entry.time)?;
         if let Some(note) = &entry.note {

@@ -3,7 +3,19 @@
 mod all_families;
 mod basics;
 mod cells;
+mod changelog_consumers;
+#[cfg(feature = "sim")]
+mod changelog_damage;
+mod changelog_entries;
+mod changelog_files;
+#[cfg(feature = "sim")]
+mod changelog_golden;
 mod changelog_mishaps;
+mod changelog_reading;
+mod changelog_repair;
+mod changelog_replicas;
+mod changelog_support;
+mod changelog_threads;
 mod check_findings;
 mod closing;
 #[cfg(feature = "sim")]
