@@ -7,6 +7,7 @@
 mod altered;
 mod by_hand;
 mod changelog;
+mod changelog_damage;
 mod commands;
 mod damage;
 mod demo;
