@@ -1,5 +1,6 @@
 //! Reads of the changelog: through the handle, beside it, and while nobody has the database open.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hexxladb::vfs::Vfs;
@@ -188,7 +189,7 @@ impl World {
     }
 
     /// The changelog's files, as somebody finds them who looks for what to damage.
-    pub(super) fn segments_at_rest(&self) -> Vec<std::path::PathBuf> {
+    pub(super) fn segments_at_rest(&self) -> Vec<PathBuf> {
         self.disk.files().into_iter().filter(|path| is_segment(path)).collect()
     }
 
@@ -198,21 +199,22 @@ impl World {
         if self.session.is_some() || self.dead || disturbed || !self.model.story().may_be() {
             return;
         }
-        let paths = segments(&self.disk);
+        let mut paths = segments(&self.disk);
         if paths.is_empty() {
             return;
         }
-        // A crash in the midst leaves what it leaves.
         let head = self.model.head();
         self.model.story_mut().lose(head);
         self.tally.fault("changelog missing");
+        // The oldest first, the one that is written last: a crash in the midst leaves no gap.
+        paths.sort_by_key(|path| (path.ends_with("main-changelog"), path.clone()));
         for path in paths {
             let _ = self.disk.remove(&path);
+            let _ = self.disk.sync_dir(Path::new("/db"));
         }
-        let _ = self.disk.sync_dir(std::path::Path::new("/db"));
     }
 }
 
-fn is_segment(path: &std::path::Path) -> bool {
+fn is_segment(path: &Path) -> bool {
     path.to_string_lossy().starts_with(&format!("{PRIMARY}-changelog"))
 }
