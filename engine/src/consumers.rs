@@ -127,8 +127,8 @@ impl ChangelogConsumer {
         found.map(cursor_of).ok_or_else(|| self.not_found())
     }
 
-    /// Moves it on: what comes before the cursor is done with. Durable when this returns, at the
-    /// cost of a sync: advance it once for many entries.
+    /// Moves it on: what comes before the cursor is done with. As durable as a commit when this
+    /// returns, at the cost of a sync: advance it once for many entries.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for a place before its own, [`Error::ReadSeqFuture`] after the

@@ -69,7 +69,7 @@ impl Iterator for ChangelogEntries {
         while !self.ended {
             // Every entry that a commit has is read before the end is asked for.
             let cursor = self.scan.cursor();
-            if cursor.index == 0 && self.last.is_some_and(|last| cursor.seq > last) {
+            if self.last.is_some_and(|last| cursor.seq > last) {
                 break;
             }
             match self.source.check().and_then(|()| self.scan.next()) {
@@ -392,14 +392,18 @@ fn scan_of(core: &Arc<Core>, cursor: ChangelogCursor) -> Result<(Source, Scan, O
         let scan = Scan::new(crate::core::home_of(core), limit, cursor);
         return Ok((Source::Handle(Arc::clone(core)), scan, None));
     };
-    core.catch_up_changelog()?;
+    // A handle that can write no more still shows what it has written.
+    let _ = core.catch_up_changelog();
     let end = changelog.shown.get();
     let last = end.seq;
-    if cursor.seq > last + 1 || (cursor.seq > last && cursor.index > 0) {
-        return Err(Error::ReadSeqFuture { seq: cursor.seq, head: last });
+    // Commits that readers see may not be durable yet; their entries are still to come.
+    let head = core.group.load().seq.max(last);
+    if cursor.seq > head + 1 || (cursor.seq > head && cursor.index > 0) {
+        return Err(Error::ReadSeqFuture { seq: cursor.seq, head });
     }
     // Nothing is read from there, so nothing that is read would tell.
-    if cursor.seq > last && cursor.hash.is_some_and(|hash| hash != end.hash) {
+    let at_end = cursor.seq == last + 1 && cursor.index == 0;
+    if at_end && cursor.hash.is_some_and(|hash| hash != end.hash) {
         return Err(Error::HistoryDiverged { seq: last });
     }
     let limit = Limit::Shown(Arc::clone(&changelog.shown));

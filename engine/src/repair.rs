@@ -131,11 +131,23 @@ fn set_aside(vfs: &dyn Vfs, path: &Path, done: &mut ChangelogRepair) -> Result<(
     Ok(())
 }
 
-/// The segment, if its header is intact and of this history; else the file is set aside.
-fn usable(home: &Home, path: &Path, done: &mut ChangelogRepair) -> Result<Option<Segment>> {
+/// The segment, if its header is intact, of this history, and of the number that its name says;
+/// else the file is set aside.
+fn usable(
+    home: &Home,
+    path: &Path,
+    ordinal: Option<u64>,
+    done: &mut ChangelogRepair,
+) -> Result<Option<Segment>> {
     let found = match Segment::open(&*home.vfs, path) {
         Ok(None) => return Ok(None),
-        Ok(Some(segment)) if segment.head.history == home.history => return Ok(Some(segment)),
+        Ok(Some(segment)) if segment.head.history == home.history => {
+            let number = segment.head.ordinal;
+            if ordinal.is_none_or(|ordinal| ordinal == number) {
+                return Ok(Some(segment));
+            }
+            segment.corrupt(0, 0, format!("it is segment {number} under another's name"))
+        }
         Ok(Some(_)) => Error::ChangelogForeign { path: path.to_path_buf() },
         Err(error @ Error::ChangelogCorrupt { .. }) => error,
         Err(error) => return Err(error),
@@ -147,7 +159,7 @@ fn usable(home: &Home, path: &Path, done: &mut ChangelogRepair) -> Result<Option
 
 fn mend_sealed(home: &Home, ordinal: u64, done: &mut ChangelogRepair) -> Result<()> {
     let path = sealed_path(&home.primary, ordinal);
-    let Some(segment) = usable(home, &path, done)? else { return Ok(()) };
+    let Some(segment) = usable(home, &path, Some(ordinal), done)? else { return Ok(()) };
     let Err(damage) = segments::whole(&segment) else { return Ok(()) };
     done.found.push(damage.to_string());
     let reached = segment.read_on(&segment.start())?;
@@ -192,7 +204,7 @@ fn base_after(home: &Home, ordinal: u64) -> Result<Option<u64>> {
 /// The active segment holds all that the header counts on, or it is sealed where it breaks off.
 fn mend_active(home: &Home, state: &ChangelogState, done: &mut ChangelogRepair) -> Result<()> {
     let path = active_path(&home.primary);
-    let Some(segment) = usable(home, &path, done)? else { return Ok(()) };
+    let Some(segment) = usable(home, &path, None, done)? else { return Ok(()) };
     let end = &state.end;
     let reached = segment.read_on(&segment.start())?;
     if segment.head.ordinal != end.segment || reached.sealed || reached.offset >= end.offset {
@@ -286,7 +298,7 @@ fn lost_after(home: &Home, segment: &Segment, last: u64) -> Result<u64> {
 }
 
 /// Commits that are looked for in one walk over the tree.
-const WINDOW: u64 = 4096;
+const WINDOW: u64 = 256;
 
 /// Writes the entries of commits from the versions that they left; `SnapshotPruned` where some are
 /// gone.

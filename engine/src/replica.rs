@@ -123,6 +123,7 @@ impl Applying<'_> {
         if let Some(pending) = self.pending.take() {
             pending.wait()?;
         }
+        self.core.check_open()?;
         self.core.sync_log()?;
         self.applied.head = self.core.group.load().seq;
         Ok(self.applied)

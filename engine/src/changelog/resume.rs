@@ -169,6 +169,10 @@ fn plan_among(
             Ok(Plan::At(end, reached.time))
         }
         Some(_) if level => Ok(Plan::Copy(reached)),
+        // It was synced further than it goes.
+        Some(active) if active.head.ordinal <= state.end.segment && reached.seq < state.end.seq => {
+            Err(behind(files, &state.end, &reached))
+        }
         Some(_) => Ok(Plan::Retire(reached)),
         None => {
             let start = if level { Start::Continues } else { Start::TurnedOn };

@@ -79,8 +79,21 @@ impl Scan {
             if !self.limit.is_files() || self.doubted.replace(at) == Some(at) {
                 return next;
             }
-            self.place = None;
+            self.look_again()?;
         }
+    }
+
+    /// Reads anew from where it stands: in a sealed segment at the same place, or damage at its
+    /// very end would be passed over; in the active one, which may be laid out differently by now,
+    /// from wherever the cursor is found.
+    fn look_again(&mut self) -> Result<()> {
+        let Some(place) = self.place.take() else { return Ok(()) };
+        if let Some(segment) = self.open_sealed(place.segment.head.ordinal)? {
+            let frames = segment.frames(place.read.offset, place.read.offset);
+            let place = Place { segment, frames, open: None, last: false, damaged: None, ..place };
+            self.place = Some(place);
+        }
+        Ok(())
     }
 
     fn read_next(&mut self) -> Result<Option<ChangelogEntry>> {
@@ -316,7 +329,13 @@ impl Scan {
             offset = inside.map_or(offset, |place| place.offset);
         }
         self.enter(segment, offset)?;
-        Ok(true)
+        match &self.place {
+            Some(place) if place.read.seq >= wanted && offset != BLOCK_BYTES as u64 => {
+                let what = "the footer's index names a later commit than it says";
+                Err(place.segment.corrupt(offset, base, what))
+            }
+            _ => Ok(true),
+        }
     }
 
     /// The cursor lies after the last commit of a sealed segment, and before the next one.

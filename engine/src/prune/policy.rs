@@ -43,7 +43,8 @@ pub(crate) fn lowest_hold(core: &Core, source: &Source<'_>) -> Result<Option<Flo
         }
     })?;
     for (name, at) in consumers(source)?.into_iter().filter(|(_, at)| at.holds_floor) {
-        let seq = at.seq.max(1);
+        // What the next commit replaced stays, too.
+        let seq = at.seq.saturating_sub(1).max(1);
         if lowest.as_ref().is_none_or(|hold| seq < hold.seq) {
             lowest = Some(FloorHold { seq, by: FloorHolder::Consumer(name) });
         }

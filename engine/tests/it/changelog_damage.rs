@@ -174,14 +174,13 @@ fn matrix(
         }
         assert_eq!(found.len(), intact, "{what}: {error:?}");
         assert!(found == small.truth[..intact], "{what}: wrong entries");
-        match error {
-            Some(error) => assert_place(&error, file, ordinal, &frames, at, &what),
-            None => {
-                let hit = frames.iter().find(|frame| at < frame.end).unwrap();
-                let begins = frames.iter().find(|frame| frame.entries && frame.seq == hit.seq);
-                let begins = begins.filter(|_| hit.entries).map_or(hit.start, |frame| frame.start);
-                assert!(begins >= synced, "{what}: not a word");
-            }
+        if let Some(error) = error {
+            assert_place(&error, file, ordinal, &frames, at, &what)
+        } else {
+            let hit = frames.iter().find(|frame| at < frame.end).unwrap();
+            let begins = frames.iter().find(|frame| frame.entries && frame.seq == hit.seq);
+            let begins = begins.filter(|_| hit.entries).map_or(hit.start, |frame| frame.start);
+            assert!(begins >= synced, "{what}: not a word");
         }
     }
 }
@@ -199,8 +198,8 @@ fn read_files(vfs: &SimVfs) -> (Vec<ChangelogEntry>, Option<Error>) {
 /// Bytes of the active segment that the header counts on.
 fn synced(small: &Small) -> usize {
     let bytes = bytes_of(&small.vfs, ACTIVE);
-    let marks = frames(&bytes).into_iter().filter(|frame| !frame.entries);
-    marks.last().unwrap().end
+    let mut marks = frames(&bytes).into_iter().filter(|frame| !frame.entries);
+    marks.next_back().unwrap().end
 }
 
 // spec: LOG-15

@@ -111,7 +111,7 @@ fn rotating_seals_what_there_is_and_nothing_where_there_is_nothing() {
 #[test]
 fn segments_go_when_they_are_old() {
     let vfs = SimVfs::new(1);
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let db = segmented(&vfs, on().changelog(small_changelog().keep_for(hour)), 3);
     assert_eq!(db.trim_changelog().unwrap(), 0);
     vfs.advance(2 * hour.as_nanos() as u64);

@@ -54,9 +54,9 @@ fn what_is_whole_is_left_alone() {
             let db = segmented(&vfs, options.clone(), 2);
             let truth = entries(&db);
             if closed {
-                db.close().unwrap()
+                db.close().unwrap();
             } else {
-                kill(&vfs, db)
+                kill(&vfs, db);
             }
             let segments = [bytes_of(&vfs, sealed(1)), bytes_of(&vfs, sealed(2))];
             let done = repair(&vfs, &options);
@@ -77,9 +77,9 @@ fn flips(options: &Options, file: &Path, closed: bool, step: usize) {
     fill(&db, 9, 10, 100);
     let truth = entries(&db);
     if closed {
-        db.close().unwrap()
+        db.close().unwrap();
     } else {
-        kill(&vfs, db)
+        kill(&vfs, db);
     }
     let v2 = open(&vfs.fork(), options.clone()).format_version() == 2;
     for at in (0..bytes_of(&vfs, file).len()).step_by(step) {

@@ -308,7 +308,7 @@ fn an_empty_database_takes_over_a_snapshot_and_goes_on() {
             assert_eq!(*told.lock().unwrap(), count);
             assert_eq!(copy.head().unwrap(), db.head().unwrap());
             compare_head(&copy, models.last().unwrap());
-            let hash = |db: &Db| db.view(|tx| tx.history_hash()).unwrap();
+            let hash = |db: &Db| db.view(hexxladb::ReadTx::history_hash).unwrap();
             assert_eq!(hash(&copy), hash(&db));
             assert_eq!(commits(&copy), commits(&db)[db.head().unwrap() as usize - 1..]);
             if target {

@@ -482,7 +482,7 @@ fn a_reader_beside_processes_that_are_killed_sees_each_commit_once() {
         writer.kill().unwrap();
         writer.wait().unwrap();
     }
-    while let Some(entry) = live.next() {
+    for entry in live {
         seen.push(entry.unwrap());
     }
     assert!(seen.windows(2).all(|pair| pair[0].seq + 1 == pair[1].seq));
