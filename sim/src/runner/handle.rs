@@ -81,6 +81,10 @@ impl World {
             self.model.story_mut().attempt(heads, changelog);
         }
         let opened = open_on(&self.disk, self.options(open));
+        if opened.is_err() {
+            // One that turns the changelog on has written before it failed.
+            self.closed &= open.read_only || changelog == Changelog::Off;
+        }
         if self.disk.crashed().is_some() {
             return Err(Stop::Excused);
         }
