@@ -206,6 +206,7 @@ fn simpler_ops(op: &Op) -> Vec<Op> {
         Op::Read(Read::Changelog(way, spot)) if *spot != Spot::default() => {
             vec![Op::Read(Read::Changelog(*way, Spot::default()))]
         }
+        Op::Replicate(Some(_)) => vec![Op::Replicate(None)],
         Op::HoldFollow(slot, spot) if *spot != Spot::default() => {
             vec![Op::HoldFollow(*slot, Spot::default())]
         }

@@ -453,6 +453,9 @@ pub enum Op {
     ReadFollow(Slot, u32),
     /// Follows no longer.
     DropFollow(Slot),
+    /// Brings a second database up to date by the changelog; its machine loses power before a
+    /// modifying file operation of its own.
+    Replicate(Option<u64>),
     /// The changelog's files are gone, while nobody has the database open.
     LoseChangelog,
     /// Moves the clock.

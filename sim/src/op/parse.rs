@@ -323,6 +323,9 @@ impl FromStr for Op {
             "follow" => Self::HoldFollow(words.value()?, spot(&mut words)?),
             "read_follow" => Self::ReadFollow(words.value()?, words.value()?),
             "drop_follow" => Self::DropFollow(words.value()?),
+            "replicate" => {
+                Self::Replicate(words.maybe().map(|at| setting("replicate", at)).transpose()?)
+            }
             "lose_changelog" => Self::LoseChangelog,
             "clock" => Self::Clock(match words.word()? {
                 "step" => ClockMove::Step(words.value()?),

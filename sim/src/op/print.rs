@@ -123,6 +123,8 @@ impl Display for Op {
             Op::HoldDiff(slot, a, b) => write!(f, "diff {slot} {a} {b}"),
             Op::ReadDiff(slot, count) => write!(f, "read_diff {slot} {count}"),
             Op::DropDiff(slot) => write!(f, "drop_diff {slot}"),
+            Op::Replicate(None) => write!(f, "replicate"),
+            Op::Replicate(Some(at)) => write!(f, "replicate {at}"),
             Op::HoldFollow(slot, spot) => write!(f, "follow {slot} {spot}"),
             Op::ReadFollow(slot, count) => write!(f, "read_follow {slot} {count}"),
             Op::DropFollow(slot) => write!(f, "drop_follow {slot}"),

@@ -15,6 +15,7 @@ mod outcome;
 mod panics;
 mod patient;
 mod read;
+mod replica;
 mod settle;
 mod trial;
 mod upkeep;
@@ -40,6 +41,7 @@ pub use handle::open_for;
 pub use outcome::{Outcome, Tally, run};
 pub use panics::{caught, failure as panic_failure, quiet_panics};
 pub use patient::{Patient, Trial};
+use replica::Replica;
 use trial::Stash;
 use upkeep::Policy;
 pub use view::{FileView, View};
@@ -107,6 +109,7 @@ pub struct World {
     model: Model,
     bounds: Bounds,
     session: Option<Session>,
+    replica: Replica,
     stashes: BTreeMap<Slot, Stash>,
     /// The durable header area, once something is stashed, and what had been shown before it was
     /// written.
@@ -149,6 +152,7 @@ impl World {
             model: Model::new(setup.mvcc),
             bounds: Bounds::default(),
             session: None,
+            replica: Replica::new(setup.disk_seed, setup.sector_bytes),
             stashes: BTreeMap::new(),
             header: Vec::new(),
             header_shown: Mark::default(),
@@ -279,6 +283,7 @@ impl World {
             Op::PruneBy(profile, tick) => self.prune_by(*profile, *tick),
             Op::HoldDiff(slot, a, b) => self.hold_diff(*slot, *a, *b),
             Op::ReadDiff(slot, count) => self.read_diff(*slot, *count),
+            Op::Replicate(cut) => self.replicate(*cut),
             Op::HoldFollow(slot, spot) => self.hold_follow(*slot, *spot),
             Op::ReadFollow(slot, count) => self.read_follow(*slot, *count),
             Op::Crash(crash) => Ok(self.crash(crash)?),

@@ -36,6 +36,7 @@ impl World {
                 open,
                 Op::Read(Read::Stats),
                 update,
+                Op::Replicate(None),
                 Op::Prune(Before::Seq(self.model.head()), u64::MAX),
                 Op::Read(Read::Stats),
                 Op::Checkpoint,

@@ -87,6 +87,10 @@ impl Generator {
         if self.random.percent(35) {
             return Op::HoldFollow(free_slot(&view.follows) % 3, self.spot(view));
         }
+        if self.random.percent(30) {
+            let cut = self.random.percent(50).then(|| self.random.below(30));
+            return Op::Replicate(cut);
+        }
         let (way, _) = *self.random.pick(&Way::ALL);
         Op::Read(Read::Changelog(way, self.spot(view)))
     }
