@@ -171,7 +171,7 @@ fn what_is_pruned_and_tagged_is_looked_at() {
     let tagged = |seq| [("t".to_owned(), seq)].into();
     assert_eq!(db.tag_snapshot_at("t", 3).unwrap(), 3);
     assert_eq!(db.prune_cell_versions(4, 100).unwrap(), 2, "the tag holds it");
-    let right = Upkeep { floor: 3, removed: 2, tags: tagged(3) };
+    let right = Upkeep { floor: 3, removed: 2, tags: tagged(3), ..Upkeep::default() };
     assert_eq!(with_upkeep(&db, right.clone()), None);
     let planted = |plant: fn(&mut Upkeep)| {
         let mut upkeep = right.clone();
@@ -185,7 +185,7 @@ fn what_is_pruned_and_tagged_is_looked_at() {
     // What was deleted at 3 is gone for good now; what was deleted at 4 has its tombstones.
     assert!(db.delete_snapshot_tag("t").unwrap());
     assert_eq!(db.prune_cell_versions(4, 100).unwrap(), 5);
-    assert_eq!(with_upkeep(&db, Upkeep { floor: 4, removed: 7, tags: [].into() }), None);
+    assert_eq!(with_upkeep(&db, Upkeep { floor: 4, removed: 7, ..Upkeep::default() }), None);
 }
 
 #[test]
@@ -222,8 +222,8 @@ fn changes_without_a_sequence_are_those_of_a_prefix_of_the_log() {
     model.change(Change::Untag("a".into()));
     let upkeep = |floor, tagged: bool| Upkeep {
         floor,
-        removed: 0,
         tags: tagged.then(|| ("a".to_owned(), 1)).into_iter().collect(),
+        ..Upkeep::default()
     };
     let changes = |head, found: &Upkeep, least| model.changes_of(head, found, least);
     assert_eq!(changes(1, &upkeep(0, false), 0), Some(0));

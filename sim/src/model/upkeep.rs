@@ -1,4 +1,4 @@
-//! What takes no sequence: the prune floor, rows that pruning removes, tags.
+//! What takes no sequence: the prune floor, rows that pruning removes, tags, consumers.
 //!
 //! These changes are in the log between commits, in the order in which they were made. So a
 //! recovery finds those of a prefix; rows are removed a few at a time, and may be removed as far as
@@ -15,6 +15,8 @@ pub struct Upkeep {
     pub floor: u64,
     /// Tags and the sequences that they name.
     pub tags: BTreeMap<String, u64>,
+    /// Consumers of the changelog: the commit to read next, and whether pruning waits for them.
+    pub consumers: BTreeMap<String, (u64, bool)>,
     /// Versions of records that are gone.
     pub removed: u64,
 }
@@ -28,6 +30,10 @@ pub enum Change {
     Tag(String, u64),
     /// A tag is deleted.
     Untag(String),
+    /// A consumer is registered, moves on, or asks for something else.
+    Consumer(String, (u64, bool)),
+    /// A consumer is removed.
+    Dismiss(String),
 }
 
 impl Upkeep {
@@ -40,6 +46,12 @@ impl Upkeep {
             }
             Change::Untag(name) => {
                 self.tags.remove(name);
+            }
+            Change::Consumer(name, at) => {
+                self.consumers.insert(name.clone(), *at);
+            }
+            Change::Dismiss(name) => {
+                self.consumers.remove(name);
             }
         }
     }

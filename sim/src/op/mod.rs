@@ -373,6 +373,19 @@ pub enum ClockMove {
     Run,
 }
 
+/// What is done to a consumer of the changelog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Registers it, if it is new.
+    Register,
+    /// Moves it on behind a commit.
+    Advance(u64),
+    /// Asks pruning to wait for it, or no longer.
+    Hold(bool),
+    /// Removes it.
+    Remove,
+}
+
 /// One operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
@@ -453,6 +466,8 @@ pub enum Op {
     ReadFollow(Slot, u32),
     /// Follows no longer.
     DropFollow(Slot),
+    /// Does something to a consumer of the changelog.
+    Consumer(Key, Act),
     /// Brings a second database up to date by the changelog; its machine loses power before a
     /// modifying file operation of its own.
     Replicate(Option<u64>),

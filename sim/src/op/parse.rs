@@ -7,8 +7,8 @@ use hexxladb::PruneProfile;
 use hexxladb::vfs::sim::{CrashChoice, Fault};
 
 use super::{
-    Before, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Key, Op, Open, Plan, Pos, Setup,
-    Survivors, Value, Wrong,
+    Act, Before, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Key, Op, Open, Plan, Pos,
+    Setup, Survivors, Value, Wrong,
 };
 use crate::op::changelog::{changelog, spot};
 use crate::op::parse_record::read;
@@ -239,6 +239,17 @@ fn update(line: &str) -> Parsed<Op> {
     Ok(Op::Update(end, edits.map(Edit::from_str).collect::<Parsed<_>>()?))
 }
 
+fn act(words: &mut Words<'_>) -> Parsed<Act> {
+    match words.word()? {
+        "register" => Ok(Act::Register),
+        "advance" => Ok(Act::Advance(words.value()?)),
+        "hold" => Ok(Act::Hold(true)),
+        "release" => Ok(Act::Hold(false)),
+        "remove" => Ok(Act::Remove),
+        other => fail(format!("`{other}` is nothing to be done to a consumer")),
+    }
+}
+
 fn prune_by(words: &mut Words<'_>) -> Parsed<Op> {
     let profile = match words.word()? {
         "low_latency" => PruneProfile::LowLatency,
@@ -323,6 +334,7 @@ impl FromStr for Op {
             "follow" => Self::HoldFollow(words.value()?, spot(&mut words)?),
             "read_follow" => Self::ReadFollow(words.value()?, words.value()?),
             "drop_follow" => Self::DropFollow(words.value()?),
+            "consumer" => Self::Consumer(words.value()?, act(&mut words)?),
             "replicate" => {
                 Self::Replicate(words.maybe().map(|at| setting("replicate", at)).transpose()?)
             }

@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use hexxladb::PruneProfile;
 
 use super::{
-    Before, Changelog, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Op, Open, Plan,
+    Act, Before, Changelog, ClockMove, Crash, CrashKind, Damage, Edit, End, Files, Op, Open, Plan,
     Setup, Survivors, Wrong,
 };
 
@@ -123,6 +123,16 @@ impl Display for Op {
             Op::HoldDiff(slot, a, b) => write!(f, "diff {slot} {a} {b}"),
             Op::ReadDiff(slot, count) => write!(f, "read_diff {slot} {count}"),
             Op::DropDiff(slot) => write!(f, "drop_diff {slot}"),
+            Op::Consumer(name, act) => {
+                write!(f, "consumer {name} ")?;
+                match act {
+                    Act::Register => write!(f, "register"),
+                    Act::Advance(seq) => write!(f, "advance {seq}"),
+                    Act::Hold(true) => write!(f, "hold"),
+                    Act::Hold(false) => write!(f, "release"),
+                    Act::Remove => write!(f, "remove"),
+                }
+            }
             Op::Replicate(None) => write!(f, "replicate"),
             Op::Replicate(Some(at)) => write!(f, "replicate {at}"),
             Op::HoldFollow(slot, spot) => write!(f, "follow {slot} {spot}"),

@@ -35,7 +35,7 @@ pub use snapshot::{
     seams_around, snapshot, transaction,
 };
 pub use spots::{Next, changelog_filter, from_spot, next_told, same_entry};
-pub use upkeep::Shown;
+pub use upkeep::{Shown, consumers};
 
 /// What went wrong, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -48,8 +48,23 @@ impl Shown {
             let what = format!("floor {floor}, {removed} rows removed, head {head}");
             return fail(Kind::Wrong, "prune floor", what);
         }
-        Ok(Self { head, upkeep: Upkeep { floor, removed, tags: tags(db, excuses)? } })
+        let (tags, consumers) = (tags(db, excuses)?, consumers(db, excuses)?);
+        Ok(Self { head, upkeep: Upkeep { floor, tags, consumers, removed } })
     }
+}
+
+/// The consumers of a database's changelog: the commit to read next, and whether pruning waits.
+///
+/// # Errors
+/// When what it says cannot be, or at an error.
+pub fn consumers(
+    db: &Db,
+    excuses: &Excuses,
+) -> Check<std::collections::BTreeMap<String, (u64, bool)>> {
+    let found = excuses.take("changelog_consumers", db.changelog_consumers())?;
+    same("order of consumers", &found.is_sorted_by(|a, b| a.name < b.name), &true)?;
+    let at = |info: hexxladb::ConsumerInfo| (info.name, (info.position.seq, info.holds_floor));
+    Ok(found.into_iter().map(at).collect())
 }
 
 /// The tags of a database.

@@ -5,6 +5,7 @@
 //! that follows an operation is given with it, because it may strike in its midst.
 
 mod changelog;
+mod consumer;
 mod crash;
 mod diff;
 mod edit;
@@ -283,6 +284,7 @@ impl World {
             Op::PruneBy(profile, tick) => self.prune_by(*profile, *tick),
             Op::HoldDiff(slot, a, b) => self.hold_diff(*slot, *a, *b),
             Op::ReadDiff(slot, count) => self.read_diff(*slot, *count),
+            Op::Consumer(name, act) => self.consumer(name, *act),
             Op::Replicate(cut) => self.replicate(*cut),
             Op::HoldFollow(slot, spot) => self.hold_follow(*slot, *spot),
             Op::ReadFollow(slot, count) => self.read_follow(*slot, *count),

@@ -38,18 +38,28 @@ struct Forecast {
 fn hold_of(hold: &FloorHold) -> Hold {
     match &hold.by {
         FloorHolder::Tag(name) => (hold.seq, Some(name.clone())),
+        FloorHolder::Consumer(name) => (hold.seq, Some(consumer_hold(name))),
         FloorHolder::Snapshot => (hold.seq, None),
         other => unreachable!("a holder of no kind known: {other:?}"),
     }
 }
 
+/// A consumer among those that hold the floor, told from tags.
+fn consumer_hold(name: &str) -> String {
+    format!("consumer {name}")
+}
+
 impl Session {
-    /// The lowest of what keeps the floor: of tags at one sequence the first, before snapshots.
+    /// The lowest of what keeps the floor: at one sequence the first of tags, then of consumers,
+    /// before snapshots.
     fn lowest_hold(&self) -> Option<Hold> {
         let tags = self.upkeep.tags.iter().map(|(name, seq)| (*seq, Some(name.clone())));
         let snapshots = self.snapshots.values().map(|(seq, _)| *seq);
         let diffs = self.diffs.values().flat_map(|diff| diff.between);
-        let holds = tags.chain(snapshots.chain(diffs).map(|seq| (seq, None)));
+        let held = self.upkeep.consumers.iter().filter(|(_, (_, holds))| *holds);
+        let consumers = held
+            .map(|(name, (next, _))| (next.saturating_sub(1).max(1), Some(consumer_hold(name))));
+        let holds = tags.chain(consumers).chain(snapshots.chain(diffs).map(|seq| (seq, None)));
         holds.filter(|(seq, _)| *seq > 0).min_by_key(|(seq, _)| *seq)
     }
 }
@@ -197,7 +207,7 @@ impl World {
     }
 
     /// The process stopped within a change: it may be there or not.
-    fn begun(&mut self, change: Option<Change>, removed: u64) -> Check {
+    pub(super) fn begun(&mut self, change: Option<Change>, removed: u64) -> Check {
         if let Some(change) = change {
             self.model.change(change);
         }
@@ -206,7 +216,12 @@ impl World {
     }
 
     /// A change without a sequence was acknowledged.
-    fn changed(&mut self, call: &'static str, change: Option<Change>, rows: u64) -> Check {
+    pub(super) fn changed(
+        &mut self,
+        call: &'static str,
+        change: Option<Change>,
+        rows: u64,
+    ) -> Check {
         if self.must_not_acknowledge() && (change.is_some() || rows > 0) {
             return fail(Kind::Accepted, "change after a failed sync", call);
         }
@@ -224,7 +239,7 @@ impl World {
     }
 
     /// A change without a sequence ended with an error: asks how far it has got.
-    fn not_changed(
+    pub(super) fn not_changed(
         &mut self,
         call: &'static str,
         error: &Error,
@@ -268,7 +283,7 @@ impl World {
         if !self.model.mvcc() {
             return version_one(&db);
         }
-        let Upkeep { floor, tags, removed } = session.upkeep.clone();
+        let Upkeep { floor, tags, removed, .. } = session.upkeep.clone();
         let result = match seq {
             None => db.tag_snapshot(&name),
             Some(seq) => db.tag_snapshot_at(&name, seq),
@@ -350,7 +365,7 @@ impl World {
 }
 
 /// Refusals that have nothing to do with what was asked. `Err` with the judgement of one.
-fn may_write<T: std::fmt::Debug>(
+pub(super) fn may_write<T: std::fmt::Debug>(
     session: &Session,
     call: &'static str,
     result: &Result<T, Error>,

@@ -1,7 +1,7 @@
 //! Draws reads.
 
 use super::{Generator, free_slot};
-use crate::op::{Index, Key, Op, Read, Spot, Way};
+use crate::op::{Act, Index, Key, Op, Read, Spot, Way};
 use crate::runner::View;
 
 impl Generator {
@@ -86,6 +86,16 @@ impl Generator {
         }
         if self.random.percent(35) {
             return Op::HoldFollow(free_slot(&view.follows) % 3, self.spot(view));
+        }
+        if self.random.percent(35) {
+            let act = match self.random.small(8) {
+                0 | 1 => Act::Register,
+                2..=4 => Act::Advance(self.random.below(view.head + 2)),
+                5 => Act::Hold(true),
+                6 => Act::Hold(false),
+                _ => Act::Remove,
+            };
+            return Op::Consumer(Key::from(*self.random.pick(&["c", "c", "d"])), act);
         }
         if self.random.percent(30) {
             let cut = self.random.percent(50).then(|| self.random.below(30));
