@@ -11,7 +11,8 @@ use crate::steps::{self, Outcome, Step};
 use crate::{features, package, spec, tidy, tree};
 
 /// The features that ordinary steps build with; `features` builds every combination.
-const FEATURES: &str = "hexxladb/serde,hexxladb/tracing,hexxladb-sinks/nats,hexxladb-sinks/kafka";
+const FEATURES: &str = "hexxladb/serde,hexxladb/tracing,hexxladb-sinks/nats,hexxladb-sinks/kafka,\
+    hexxladb-cli/nats,hexxladb-cli/kafka";
 
 /// What every lint ends with.
 const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];

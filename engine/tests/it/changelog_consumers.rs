@@ -230,7 +230,7 @@ fn a_consumer_reads_and_follows_filtered_from_its_position() {
     assert_eq!(position(&db, "c"), (6, 0));
 }
 
-// spec: PRUNE-11
+// spec: PRUNE-11, LOG-20
 #[test]
 fn pruning_waits_for_a_consumer_that_asks_it_to() {
     let vfs = SimVfs::new(1);

@@ -193,7 +193,7 @@ fn a_cascade_tells_each_record_that_it_hides() {
     }
 }
 
-// spec: LOG-02
+// spec: LOG-02, LOG-20
 #[test]
 fn tags_pruning_and_consumers_write_no_entry_and_change_none() {
     let vfs = SimVfs::new(1);

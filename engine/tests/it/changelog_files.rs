@@ -246,7 +246,7 @@ fn an_archive_takes_no_damaged_segment_and_no_other_changelog() {
     refused!(empty, Error::InvalidArgument { .. });
 }
 
-// spec: LOG-17
+// spec: LOG-17, LOG-21
 #[test]
 fn verifying_finds_an_entry_that_was_forged_with_right_checksums() {
     for (value, found_out) in [(&b"value 2"[..], false), (b"value X", true)] {
@@ -417,7 +417,7 @@ fn a_changelog_of_the_same_history_gone_another_way_is_refused() {
     refused!(try_open(&vfs, on()), Error::HistoryDiverged { seq: 6 });
 }
 
-// spec: LOG-14
+// spec: LOG-18
 #[test]
 fn a_copy_of_the_same_head_goes_on_with_it() {
     for options in both_on() {

@@ -156,7 +156,7 @@ fn below_the_oldest_entry_it_is_truncated() {
     assert_eq!(seqs(&all(db.read_changelog_since(5).unwrap())), [6, 7]);
 }
 
-// spec: LOG-07, LOG-12, OPT-17
+// spec: LOG-07, LOG-12, OPT-17, LOG-19
 #[test]
 fn commits_while_it_was_off_are_a_declared_gap() {
     for mvcc in [true, false] {
