@@ -79,21 +79,20 @@ impl Scan {
             if !self.limit.is_files() || self.doubted.replace(at) == Some(at) {
                 return next;
             }
-            self.look_again()?;
+            self.place = None;
+            self.seek_again(at.0)?;
         }
     }
 
-    /// Reads anew from where it stands: in a sealed segment at the same place, or damage at its
-    /// very end would be passed over; in the active one, which may be laid out differently by now,
-    /// from wherever the cursor is found.
-    fn look_again(&mut self) -> Result<()> {
-        let Some(place) = self.place.take() else { return Ok(()) };
-        if let Some(segment) = self.open_sealed(place.segment.head.ordinal)? {
-            let frames = segment.frames(place.read.offset, place.read.offset);
-            let place = Place { segment, frames, open: None, last: false, damaged: None, ..place };
-            self.place = Some(place);
+    /// Finds the place once more in the segment of this number, as far as it is there: what begins
+    /// after it does not excuse damage at its end.
+    fn seek_again(&mut self, ordinal: u64) -> Result<bool> {
+        let active = self.open_active().ok().flatten();
+        let active = active.filter(|active| active.head.ordinal == ordinal);
+        match active.or(self.open_sealed(ordinal).ok().flatten()) {
+            Some(segment) => self.seek_in(segment),
+            None => Ok(false),
         }
-        Ok(())
     }
 
     fn read_next(&mut self) -> Result<Option<ChangelogEntry>> {

@@ -239,7 +239,7 @@ fn read_files(vfs: &SimVfs, truth: Option<&[ChangelogEntry]>) {
         if let Some(truth) = truth {
             assert_true(&found, truth);
         }
-        if let Some(last) = found.last() {
+        if let (Some(last), None) = (found.last(), error) {
             let read = reader.read(last.next(), ChangelogFilter::new()).expect("an iterator");
             assert!(until_error(read).0.is_empty(), "nothing came after it");
         }

@@ -251,6 +251,22 @@ fn a_handle_tells_damage() {
 
 // spec: LOG-15
 #[test]
+fn bytes_after_a_footer_hide_nothing() {
+    let small = small();
+    let mut bytes = bytes_of(&small.vfs, sealed(1));
+    for more in [vec![0; 3], vec![7; 5000], bytes.clone()] {
+        let before = bytes.len();
+        bytes.extend(more);
+        small.vfs.write_file(&sealed(1), &bytes);
+        let (found, error) = read_files(&small.vfs);
+        assert!(error.is_none() && found == small.truth, "{} read: {error:?}", found.len());
+        assert!(entries(&small.db) == small.truth);
+        bytes.truncate(before);
+    }
+}
+
+// spec: LOG-15
+#[test]
 fn an_archive_tells_damage() {
     let mut small = small();
     small.db.archive_changelog("/archive").unwrap();

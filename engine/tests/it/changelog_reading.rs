@@ -223,12 +223,14 @@ fn a_cursor_of_another_history_is_refused() {
     }
 }
 
+/// Commits that followers see.
+const COMMITS: u64 = 300;
+
 // spec: LOG-09
 #[test]
 fn a_follower_sees_each_commit_once_from_another_thread() {
     let vfs = MemoryVfs::new();
     let db = open(&vfs, light().changelog(small_changelog()));
-    const COMMITS: u64 = 300;
     std::thread::scope(|scope| {
         let followers: Vec<_> = (0..3)
             .map(|kind| {
