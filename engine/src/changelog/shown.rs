@@ -170,6 +170,10 @@ impl FileLimit {
                 readable.damaged = Some(reached.broken.clone().unwrap_or_else(ends));
             }
         }
+        if reached.sealed {
+            // Whatever follows its footer, it is complete.
+            return Ok(Readable { offset: segment.file.len()?, last: true, damaged: None });
+        }
         self.known = Some((ordinal, reached));
         Ok(readable)
     }
