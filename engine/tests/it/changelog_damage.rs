@@ -175,7 +175,7 @@ fn matrix(
         assert_eq!(found.len(), intact, "{what}: {error:?}");
         assert!(found == small.truth[..intact], "{what}: wrong entries");
         if let Some(error) = error {
-            assert_place(&error, file, ordinal, &frames, at, &what)
+            assert_place(&error, file, ordinal, &frames, at, &what);
         } else {
             let hit = frames.iter().find(|frame| at < frame.end).unwrap();
             let begins = frames.iter().find(|frame| frame.entries && frame.seq == hit.seq);

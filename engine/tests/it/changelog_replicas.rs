@@ -301,8 +301,9 @@ fn an_empty_database_takes_over_a_snapshot_and_goes_on() {
             let copy = open(&copy_vfs, light().mvcc(target));
             let told = std::sync::Arc::new(std::sync::Mutex::new(0));
             let heard = std::sync::Arc::clone(&told);
-            let mut how = Seed::default();
-            how.progress = Some(std::sync::Arc::new(move |done| *heard.lock().unwrap() = done));
+            let progress: hexxladb::Progress =
+                std::sync::Arc::new(move |done| *heard.lock().unwrap() = done);
+            let how = Seed { progress: Some(progress), ..Seed::default() };
             let snapshot = db.snapshot().unwrap();
             let count = copy.seed_from(&snapshot, &how).unwrap();
             assert_eq!(*told.lock().unwrap(), count);

@@ -24,10 +24,12 @@ use crate::gate::GateVfs;
 use crate::support::{check_clean, get, light, open, put};
 use crate::support_records::all;
 
+/// Commits that are made beside the others.
+const COMMITS: u64 = 900;
+
 // spec: LOG-04, LOG-09, LOG-10, LOG-11
 #[test]
 fn followers_readers_rotation_and_archives_beside_writers() {
-    const COMMITS: u64 = 1200;
     let vfs = MemoryVfs::new();
     let db = open(&vfs, light().changelog(small_changelog()));
     let over = AtomicBool::new(false);
@@ -105,7 +107,6 @@ fn followers_readers_rotation_and_archives_beside_writers() {
 fn trimming_beside_readers_takes_nothing_that_a_consumer_has_not_read() {
     let vfs = MemoryVfs::new();
     let db = open(&vfs, light().changelog(small_changelog().keep_bytes(1)));
-    const COMMITS: u64 = 500;
     let slow = db.changelog_consumer("slow").unwrap();
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
@@ -121,24 +122,22 @@ fn trimming_beside_readers_takes_nothing_that_a_consumer_has_not_read() {
         let loose = scope.spawn(|| {
             let (mut at, mut seen) = (ChangelogCursor::START, 0);
             while at.seq <= COMMITS {
-                match until_error(db.read_changelog(at, ChangelogFilter::new()).unwrap()) {
-                    (found, error) => {
-                        let found = seqs(&found);
-                        assert!(found.windows(2).all(|pair| pair[0] + 1 == pair[1]));
-                        seen += found.len();
-                        if let Some(last) = found.last() {
-                            assert!(at.seq <= found[0]);
-                            at = ChangelogCursor::after(*last);
-                        }
-                        match error {
-                            None => {}
-                            Some(Error::ChangelogTruncated { oldest }) => {
-                                assert!(oldest > at.seq, "{oldest} where {at} was asked for");
-                                at = ChangelogCursor::at(oldest, 0);
-                            }
-                            Some(error) => panic!("{error:?}"),
-                        }
+                let read = db.read_changelog(at, ChangelogFilter::new()).unwrap();
+                let (found, error) = until_error(read);
+                let found = seqs(&found);
+                assert!(found.windows(2).all(|pair| pair[0] + 1 == pair[1]));
+                seen += found.len();
+                if let Some(last) = found.last() {
+                    assert!(at.seq <= found[0]);
+                    at = ChangelogCursor::after(*last);
+                }
+                match error {
+                    None => {}
+                    Some(Error::ChangelogTruncated { oldest }) => {
+                        assert!(oldest > at.seq, "{oldest} where {at} was asked for");
+                        at = ChangelogCursor::at(oldest, 0);
                     }
+                    Some(error) => panic!("{error:?}"),
                 }
             }
             seen
