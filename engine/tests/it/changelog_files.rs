@@ -59,7 +59,7 @@ fn a_segment_that_is_full_is_sealed_by_the_next_checkpoint_and_never_changes() {
     let db = open(&vfs, on().changelog(small));
     let mut sealed_bytes: Vec<(String, Vec<u8>)> = Vec::new();
     for round in 0..6 {
-        fill(&db, round * 10 + 1, round * 10 + 10, 2000);
+        fill(&db, round * 10 + 1, round * 10 + 10, 7000);
         db.checkpoint().unwrap();
         let info = db.changelog_info().unwrap();
         let (active, rest) = info.segments.split_last().unwrap();

@@ -26,7 +26,7 @@ fn every_cursor_reads_what_comes_from_there_on() {
         let vfs = SimVfs::new(1);
         let (db, _) = random_database(&vfs, options.changelog(small_changelog()), 60);
         db.rotate_changelog().unwrap();
-        fill(&db, 61, 90, 700);
+        fill(&db, 61, 90, 2500);
         db.checkpoint().unwrap();
         fill(&db, 91, 100, 300);
         assert!(db.changelog_info().unwrap().segments.len() > 2);
