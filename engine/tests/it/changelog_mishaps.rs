@@ -49,7 +49,7 @@ fn at_once() -> Follow {
 /// A commit whose frame was written and not synced when the process was killed can be read, and is
 /// not durable: where it was in the changelog before it was that, a power cut in the midst of
 /// recovery made the changelog one of a newer database for ever.
-// spec: LOG-05, LOG-12
+// spec: LOG-04, LOG-12
 #[test]
 fn recovery_shows_no_commit_in_the_changelog_before_it_is_durable() {
     for reopened in [on(), light()] {
@@ -93,7 +93,7 @@ fn killed_in_a_commit() -> Vec<SimVfs> {
 
 /// The next segment had its name already when opening it failed: trying again took it for the
 /// sealed one and put it in that one's place.
-// spec: LOG-05, LOG-10
+// spec: LOG-04, LOG-10
 #[test]
 fn a_rotation_that_fails_at_any_step_loses_no_segment() {
     let mut failed = 0;
@@ -136,7 +136,7 @@ fn a_follower_waits_in_a_segment_that_holds_nothing_yet() {
     assert_eq!(follow.next().unwrap().unwrap().seq, 4);
 }
 
-// spec: LOG-14
+// spec: LOG-19
 #[test]
 fn a_changelog_begun_in_an_empty_database_goes_on_after_a_crash() {
     let vfs = SimVfs::new(1);
@@ -189,7 +189,7 @@ fn damage_of_an_archived_segment_is_told_where_there_is_no_primary() {
 }
 
 /// A checkpoint that found no room for the changelog had written its catalogue already.
-// spec: LOG-13
+// spec: LOG-04
 #[test]
 fn a_checkpoint_without_room_for_the_changelog_loses_no_page() {
     let mut met = 0;
@@ -217,7 +217,7 @@ fn a_checkpoint_without_room_for_the_changelog_loses_no_page() {
 
 /// Going on after a time without the changelog puts a copy in the place of the file that a reader
 /// beside has open.
-// spec: LOG-11, LOG-14
+// spec: LOG-11, LOG-19
 #[test]
 fn a_reader_beside_goes_on_in_what_takes_its_files_place() {
     let vfs = SimVfs::new(1);
