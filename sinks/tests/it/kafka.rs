@@ -49,7 +49,7 @@ impl Cluster {
         assignment.add_partition_offset(topic, partition, Offset::Beginning).expect("an offset");
         consumer.assign(&assignment).expect("assigned");
         let (mut records, begun) = (Vec::new(), Instant::now());
-        while (records.len() as i64) < high {
+        while i64::try_from(records.len()).unwrap() < high {
             assert!(begun.elapsed() < WAIT, "{} of {high} records come", records.len());
             if let Some(Ok(record)) = consumer.poll(Duration::from_millis(100)) {
                 records.push(held(&record));

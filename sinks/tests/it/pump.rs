@@ -163,7 +163,7 @@ fn a_target_that_fails_is_opened_again_and_gets_each_entry_once() {
     let mut opened = 0;
     let options = DeliverOptions::new()
         .pump(PumpOptions::new().batch_entries(10))
-        .retry_for(Duration::from_secs(60))
+        .retry_for(Duration::from_mins(1))
         .retry_pause(Duration::from_millis(1));
     let sent = deliver(
         &mut || {
