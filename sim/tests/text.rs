@@ -99,7 +99,7 @@ fn every_operation_is_drawn() {
         }
     }
     let expected = "abandon begin check checkpoint clear clock_run clock_step clock_stop close \
-        commit conflict crash_cut crash_hostile crash_kill damage_cut_log damage_cut_segment \
+        commit conflict consumer crash_cut crash_hostile crash_kill damage_cut_log damage_cut_segment \
         damage_empty_primary damage_foreign_changelog damage_remove_changelog damage_remove_log \
         damage_remove_segment damage_repeat_log damage_rot_log damage_rot_primary \
         damage_rot_segment damage_zero_log delete delete_cell delete_edge delete_facet diff drop \
@@ -110,7 +110,7 @@ fn every_operation_is_drawn() {
         read_diff read_edges read_facets read_find_seams read_follow read_get read_get_cell \
         read_history read_history_cell read_history_nth \
         read_index read_index_prefix read_prefix read_range read_ring read_seams read_snap read_stats \
-        read_tag read_time resolve restore retag rollback scan second_open snap stash supersede sync \
+        read_tag read_time replicate resolve restore retag rollback scan second_open snap stash supersede sync \
         tag time untag update_facet update_fail update_ok update_panic wait";
     let seen: Vec<String> = seen.into_iter().collect();
     let expected: Vec<&str> = expected.split_whitespace().collect();
