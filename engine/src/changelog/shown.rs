@@ -150,10 +150,13 @@ impl FileLimit {
     }
 
     fn of(&mut self, segment: &Segment, read: &Reached) -> Result<Readable> {
-        if segment.sealed()?.is_some() {
+        let ordinal = segment.head.ordinal;
+        // A footer may be there while frames before it are not, until it was synced.
+        if let Some(sealed) = segment.sealed()?
+            && sealed.offset < self.synced(ordinal)?
+        {
             return Ok(Readable { offset: segment.file.len()?, last: true, damaged: None });
         }
-        let ordinal = segment.head.ordinal;
         let from = match self.known.take() {
             Some((known, reached)) if known == ordinal && reached.offset >= read.offset => reached,
             _ => read.clone(),
