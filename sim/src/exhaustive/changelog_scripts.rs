@@ -87,12 +87,12 @@ pub(super) const CHANGELOG_SCRIPTS: &[(&str, &str)] = &[
         "setup page=512 cache=16384 checkpoint=16384 changelog=full
          open
          update ok: put a 1x10
-         fault 4 sync eio-keep
+         fault 13 sync eio-keep
          checkpoint
          crash kill
          open
          update ok: put b 2x20
-         fault 4 sync eio-revert
+         fault 10 sync eio-revert
          checkpoint
          drop
          open changelog=off
