@@ -70,7 +70,6 @@ probes! {
     ChangelogReplayed = "changelog written from the log",
     ChangelogNoSpace = "changelog without space",
     ChangelogFromTree = "large commit in the changelog",
-    ChangelogTrimmed = "changelog segment removed",
     UnfinishedCreate = "unfinished creation begun anew",
 }
 

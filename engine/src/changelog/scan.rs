@@ -254,6 +254,7 @@ impl Scan {
         // A damaged one is told of when reading comes to it.
         let active = match self.open_active() {
             Ok(Some(active)) if active.head.base < wanted => return self.seek_in(active),
+            Err(error) if !matches!(error, Error::ChangelogCorrupt { .. }) => return Err(error),
             active => active,
         };
         let mut ordinals = sealed_ordinals(&*self.home.vfs, &self.home.primary)?;

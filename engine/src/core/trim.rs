@@ -5,7 +5,6 @@ use super::changelog::Changelog;
 use crate::changelog::{Segment, sealed_ordinals, sealed_path};
 use crate::error::Result;
 use crate::options::Durability;
-use crate::probe::{self, Probe};
 use crate::timeline::consumers;
 use crate::wal::parent_of;
 
@@ -57,7 +56,6 @@ impl Core {
             // One after the other: a later one that went alone would leave a gap.
             let synced = home.vfs.sync_dir(parent_of(&path));
             synced.map_err(|error| self.poison_unless_harmless(error.into()))?;
-            probe::hit(Probe::ChangelogTrimmed);
             total -= bytes;
             removed += 1;
         }
