@@ -38,6 +38,17 @@ impl Source {
             Self::Files => Ok(()),
         }
     }
+
+    /// Nothing comes any more from a handle whose writing has failed.
+    fn check_alive(&self) -> Result<()> {
+        match self {
+            Self::Handle(core) if core.changelog.is_some() => match core.failure() {
+                Some(cause) => Err(Error::Poisoned { cause }),
+                None => Ok(()),
+            },
+            Self::Handle(_) | Self::Files => Ok(()),
+        }
+    }
 }
 
 /// Entries of the changelog in order, each read as it is asked for. Ends where the changelog
@@ -177,6 +188,7 @@ impl ChangelogFollow {
             if let Some(entry) = self.try_next()? {
                 return Ok(Some(entry));
             }
+            self.source.check_alive()?;
             let waited = self.vfs.clock().monotonic_nanos().saturating_sub(begun);
             let waited = Duration::from_nanos(waited);
             let left = match self.follow.timeout {
